@@ -36,6 +36,24 @@ impl Apps {
         opened.map_err(|fault| OperationError::Faults(vec![format!("the record {name}: {fault}")]))
     }
 
+    /// The records of now whose names begin with one of two prefixes, with their values: at most a thousand, and none that was sealed
+    /// with another master key.
+    ///
+    /// # Errors
+    /// There is no database, or the database is away.
+    pub async fn acme_records_of(
+        &self,
+        prefixes: [&str; 2],
+    ) -> Result<Vec<(String, String)>, OperationError> {
+        let stored = self.answering()?;
+        let found = in_time(async { Ok(stored.store.acme_records_of(prefixes).await?) }).await?;
+        let opened = |(name, value): (String, String)| {
+            let value = stored.reading.keys.open(owner(&name), &value).ok()?;
+            Some((name, value))
+        };
+        Ok(found.into_iter().filter_map(opened).collect())
+    }
+
     /// Stores a record for a time, or for ever if `life` is zero.
     ///
     /// # Errors
@@ -63,6 +81,15 @@ impl Apps {
     ) -> Result<bool, OperationError> {
         let stored = self.answering()?;
         in_time(async { stored.noting(stored.store.take_acme_record(name, holder, life).await) }).await
+    }
+
+    /// Gives a lease back, unless another holder has it by now.
+    ///
+    /// # Errors
+    /// There is no database, or the database is away or stores nothing.
+    pub async fn end_acme_lease(&self, name: &str, holder: &str) -> Result<(), OperationError> {
+        let stored = self.answering()?;
+        in_time(async { stored.noting(stored.store.give_acme_record_back(name, holder).await) }).await
     }
 
     /// Removes a record, if there is one.

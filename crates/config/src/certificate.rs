@@ -3,7 +3,6 @@
 //! Never shows a key. An expired certificate is still used: a server that does not start helps nobody, and
 //! clients report the expiry.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 
+use crate::bounded_file;
 use crate::validity::{Facts, Validity, date};
 
 /// The paths of a certificate and its key.
@@ -225,7 +225,11 @@ fn host_of(facts: &Facts) -> Option<String> {
 }
 
 fn read_file(is_key: bool, path: &Path) -> Result<Vec<u8>, CertificateError> {
-    fs::read(path).map_err(|error| CertificateError::Unreadable { is_key, path: path.to_owned(), error })
+    bounded_file::bytes(path).map_err(|error| CertificateError::Unreadable {
+        is_key,
+        path: path.to_owned(),
+        error,
+    })
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {

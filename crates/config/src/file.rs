@@ -2,7 +2,6 @@
 //!
 //! Checks only that sections and lists stand where they belong; values are checked in `keys`.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -14,12 +13,12 @@ use toml::de::{DeArray, DeTable, DeValue, ValueDeserializer};
 use super::fault::{Cause, Fault, Origin};
 use super::given::{Gathered, Given, GivenApp, GivenEntry};
 use super::keys::Keys;
-use super::{socketio, tls, webhook_list};
+use super::{bounded_file, socketio, tls, webhook_list};
 
 /// Reads a file; an unreadable part becomes a fault.
 pub(super) fn read(path: &Path, keys: &Keys, gathered: &mut Gathered, faults: &mut Vec<Fault>) {
     let file = File { path, lines: Vec::new() };
-    let text = match fs::read_to_string(path) {
+    let text = match bounded_file::text(path) {
         Ok(text) => text,
         Err(error) => {
             let cause = match error.kind() {

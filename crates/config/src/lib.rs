@@ -7,6 +7,7 @@
 mod acme;
 mod apps;
 mod authorities;
+pub mod bounded_file;
 mod bus;
 pub mod certificate;
 mod database;

@@ -2,10 +2,11 @@
 //!
 //! Never shows a key. The variable overrides the file.
 
-use std::fs;
+use std::path::Path;
 
 use fanfare_apps::MasterKeys;
 
+use super::bounded_file;
 use super::effective::Effective;
 use super::fault::{Cause, Fault, Origin};
 
@@ -22,7 +23,7 @@ pub(super) fn read(variable: Option<&str>, effective: &Effective, faults: &mut V
         (None, "") => return MasterKeys::default(),
         (Some(text), _) => (Ok(text.to_owned()), Origin::Variable(VARIABLE.to_owned()), String::new()),
         (None, path) => {
-            let text = fs::read_to_string(path).map_err(|error| error.to_string());
+            let text = bounded_file::text(Path::new(path)).map_err(|error| error.to_string());
             (text, effective.get(SETTING).1.clone(), format!("{SETTING}, {path}: "))
         }
     };

@@ -8,8 +8,10 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use crate::redis::free_port;
@@ -24,6 +26,8 @@ pub struct Pebble {
     names: Child,
     server: Option<Child>,
     environment: Vec<(&'static str, String)>,
+    /// What it has logged since its last start.
+    said: Arc<Mutex<String>>,
     /// The ports on which challenges are looked at: HTTP-01 and TLS-ALPN-01.
     pub ports: (u16, u16),
 }
@@ -36,13 +40,24 @@ impl Pebble {
 
     /// The same with further variables, such as `PEBBLE_WFE_NONCEREJECT`.
     pub fn with(validity: u64, environment: &[(&'static str, &str)]) -> Self {
+        Self::of(validity, environment, None)
+    }
+
+    /// An authority that makes accounts only for the owner of an account elsewhere, by its id and its key in base64url.
+    pub fn for_owners_of(id: &str, key: &str) -> Self {
+        Self::of(360_000, &[], Some((id, key)))
+    }
+
+    fn of(validity: u64, environment: &[(&'static str, &str)], external: Option<(&str, &str)>) -> Self {
         let directory = certificates::directory();
         let [port, management, http, tls, names_management] = [(); 5].map(|()| free_port());
         let names_port = names_port();
         let config = format!(
             r#"{{"pebble":{{"listenAddress":"127.0.0.1:{port}","managementListenAddress":"127.0.0.1:{management}",
             "certificate":"cert.pem","privateKey":"key.pem","httpPort":{http},"tlsPort":{tls},
-            "externalAccountBindingRequired":false,"certificateValidityPeriod":{validity}}}}}"#
+            "externalAccountBindingRequired":{},"externalAccountMACKeys":{{{}}},"certificateValidityPeriod":{validity}}}}}"#,
+            external.is_some(),
+            external.map(|(id, key)| format!("\"{id}\":\"{key}\"")).unwrap_or_default(),
         );
         fs::write(directory.path().join("pebble.json"), config).unwrap();
         let names = Command::new("pebble-challtestsrv")
@@ -62,8 +77,16 @@ impl Pebble {
             .chain([("FANFARE_TEST_NAMES", format!("127.0.0.1:{names_port}"))])
             .filter(|(_, value)| !value.is_empty())
             .collect();
-        let mut pebble =
-            Self { directory, port, management, names, server: None, environment, ports: (http, tls) };
+        let mut pebble = Self {
+            directory,
+            port,
+            management,
+            names,
+            server: None,
+            environment,
+            said: Arc::default(),
+            ports: (http, tls),
+        };
         pebble.restart();
         pebble
     }
@@ -101,14 +124,14 @@ impl Pebble {
             .spawn()
             .expect("this test needs pebble: install it (Debian: apt install pebble)");
         let log = server.stdout.take().unwrap();
-        let said = self.directory.path().join("log");
+        let said = Arc::clone(&self.said);
+        said.lock().clear();
         // The log is read to its end, or the server would block on a full pipe.
         thread::spawn(move || {
-            let mut text = String::new();
             for line in BufReader::new(log).lines().map_while(Result::ok) {
-                text += &line;
-                text.push('\n');
-                let _ = fs::write(&said, &text);
+                let mut said = said.lock();
+                said.push_str(&line);
+                said.push('\n');
             }
         });
         self.server = Some(server);
@@ -124,13 +147,12 @@ impl Pebble {
 
     /// The number of orders so far, by the log.
     pub fn orders(&self) -> usize {
-        let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
-        log.lines().filter(|line| line.contains("Issued certificate serial")).count()
+        self.said.lock().lines().filter(|line| line.contains("Issued certificate serial")).count()
     }
 
-    /// What it has logged so far.
+    /// What it has logged since its last start.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+        self.said.lock().clone()
     }
 }
 

@@ -47,6 +47,17 @@ macro_rules! take {
     };
 }
 
+macro_rules! of_prefixes {
+    ($database:ident) => {
+        concat!(
+            "SELECT name, value FROM acme_records WHERE (substr(name, 1, length($1)) = $1 \
+             OR substr(name, 1, length($2)) = $2) AND (until = 0 OR until > ",
+            now!($database),
+            ") ORDER BY until DESC LIMIT 1000"
+        )
+    };
+}
+
 macro_rules! forget_ended {
     ($database:ident) => {
         concat!("DELETE FROM acme_records WHERE until > 0 AND until <= ", now!($database))
@@ -63,6 +74,7 @@ macro_rules! of {
 }
 
 const REMOVE: &str = "DELETE FROM acme_records WHERE name = $1";
+const GIVE_BACK: &str = "DELETE FROM acme_records WHERE name = $1 AND value = $2";
 const ALL: &str = "SELECT name, value FROM acme_records";
 const RESEAL: &str = "UPDATE acme_records SET value = $3 WHERE name = $1 AND value = $2";
 
@@ -71,6 +83,13 @@ impl Store {
     pub async fn acme_record(&self, name: &str) -> Result<Option<String>, sqlx::Error> {
         let find = of!(self, find);
         either!(self, pool => sqlx::query_scalar(find).bind(name).fetch_optional(pool).await)
+    }
+
+    /// The records of now whose names begin with one of two prefixes, at most a thousand, those that last longest first.
+    pub async fn acme_records_of(&self, prefixes: [&str; 2]) -> Result<Vec<(String, String)>, sqlx::Error> {
+        let of_prefixes = of!(self, of_prefixes);
+        let [one, other] = prefixes;
+        either!(self, pool => sqlx::query_as(of_prefixes).bind(one).bind(other).fetch_all(pool).await)
     }
 
     /// Stores a record, for ever if `life` is zero.
@@ -101,6 +120,13 @@ impl Store {
         either!(self, pool => {
             sqlx::query(REMOVE).bind(name).execute(pool).await?;
             sqlx::query(forget).execute(pool).await.map(drop)
+        })
+    }
+
+    /// Removes a record if this is its value.
+    pub async fn give_acme_record_back(&self, name: &str, value: &str) -> Result<(), sqlx::Error> {
+        either!(self, pool => {
+            sqlx::query(GIVE_BACK).bind(name).bind(value).execute(pool).await.map(drop)
         })
     }
 

@@ -6,6 +6,7 @@
 #[macro_use]
 mod support;
 
+mod acme;
 mod audit;
 mod backlog;
 mod changes;

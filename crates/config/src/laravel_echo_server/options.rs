@@ -40,7 +40,7 @@ impl Options {
     pub fn read(path: &Path, environment: &[(String, String)], faults: &mut Vec<Fault>) -> Option<Self> {
         let place = |line| Origin::File { path: path.to_owned(), line, column: None };
         let mut fault = |line, cause| faults.push(Fault { place: place(line), cause });
-        let text = match std::fs::read_to_string(path) {
+        let text = match crate::bounded_file::text(path) {
             Ok(text) if text.len() <= MOST_BYTES => text,
             Ok(_) => {
                 fault(0, Cause::NotJson("it is larger than 1 MiB".to_owned()));

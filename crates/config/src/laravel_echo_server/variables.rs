@@ -62,7 +62,7 @@ pub(super) fn read(file: &Path, environment: &[(String, String)], faults: &mut V
     let path = file.with_file_name(".env");
     let mut variables = Variables::default();
     // A .env that is not there, or not a text, names no variable.
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let text = crate::bounded_file::text(&path).unwrap_or_default();
     match DotEnv::parse(&text, outside) {
         Ok(read) => {
             for entry in read.entries() {

@@ -42,7 +42,7 @@ impl Acme {
     #[must_use]
     pub fn of(node: &Arc<Node>, section: AcmeSection) -> Arc<Self> {
         let storage = Arc::new(AcmeRecords::of(node));
-        let challenges = Challenges::new(Arc::clone(node), Arc::clone(&storage));
+        let challenges = Challenges::new(Arc::clone(&storage));
         let client = Client::new(&section.trust);
         Arc::new(Self { section, storage, challenges, client, rest: Rest::default(), hurry: Notify::new() })
     }

@@ -1,111 +1,18 @@
 //! Certificates by ACME, from a real authority (pebble): got, renewed, shared by nodes, and what happens when the authority is faulty.
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::Arc;
-use std::time::Duration;
 
 use fanfare_testing::pebble::Pebble;
-use fanfare_testing::postgres::Postgres;
 use fanfare_testing::redis::free_port;
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 
-use crate::support::http::Http;
-use crate::support::server::{TestServer, pusher_js};
+use crate::support::acme::{
+    Challenge, DONE, FAILED, FAILING, HOURS, LONG, NAMES, SOON, certificate, client, connected,
+    expect_served, of_directory, settings, try_connect, websocket,
+};
+use crate::support::eventually_within;
 use crate::support::setup::Setup;
-use crate::support::socket::Socket;
-use crate::support::upgrade::Upgrade;
-use crate::support::{APP, eventually_within};
-
-/// The names of the certificates.
-const NAMES: [&str; 2] = ["ws.test", "b.test"];
-
-/// Deadline of an order: an authority looks at its challenges in its own time.
-const LONG: Duration = Duration::from_secs(60);
-
-/// Seconds that nobody waits for.
-const HOURS: u64 = 100 * 3600;
-
-/// A life of which two thirds are over soon.
-const SOON: u64 = 12;
-
-const DONE: &str = "fanfare_acme_orders_total{outcome=\"done\"}";
-const FAILED: &str = "fanfare_acme_orders_total{outcome=\"failed\"}";
-const FAILING: &str = "fanfare_acme_failing";
-
-#[derive(Clone, Copy, PartialEq)]
-enum Challenge {
-    Http,
-    TlsAlpn,
-}
-
-/// The settings of a server that gets its certificate from this authority.
-fn settings(pebble: &Pebble, challenge: Challenge) -> String {
-    let (http, tls) = pebble.ports;
-    let (name, tls) = match challenge {
-        Challenge::Http => ("http-01", 0),
-        Challenge::TlsAlpn => ("tls-alpn-01", tls),
-    };
-    of_directory(&pebble.url(), tls)
-        + &format!(
-            "directory_ca_file = \"{}\"\nchallenge = \"{name}\"\nhttp_addr = \"127.0.0.1:{http}\"\n",
-            pebble.ca_file().display()
-        )
-}
-
-fn of_directory(url: &str, tls: u16) -> String {
-    format!(
-        "[tls]\naddr = \"127.0.0.1:{tls}\"\n[tls.acme]\ndomains = [\"ws.test\", \"B.test\"]\n\
-         contact = [\"ops@example.com\"]\nterms_agreed = true\nretry = 1\ndirectory = \"{url}\"\n"
-    )
-}
-
-/// A client that trusts the certificates that this authority issues now, and speaks these protocols.
-fn client(pebble: &Pebble, protocols: &[&[u8]]) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(pebble.root().as_bytes()).expect("PEM")).expect("a certificate");
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring speaks both")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    Arc::new(config)
-}
-
-fn try_connect(addr: SocketAddr, client: &Arc<ClientConfig>, name: &str) -> std::io::Result<Http> {
-    let tcp = TcpStream::connect(addr).expect("the server accepts connections");
-    Http::try_tls_to(tcp, Arc::clone(client), ServerName::try_from(name.to_owned()).expect("a legal name"))
-}
-
-/// A connection over TLS that the client trusts, as soon as there is one.
-#[track_caller]
-fn connected(server: &TestServer, pebble: &Pebble, name: &str) -> Http {
-    let (addr, client) = (server.tls.expect("the server speaks TLS"), client(pebble, &[]));
-    eventually_within(LONG, "a client trusts the certificate", || try_connect(addr, &client, name).ok())
-}
-
-/// A WebSocket over TLS.
-#[track_caller]
-fn websocket(server: &TestServer, pebble: &Pebble) -> Socket {
-    Upgrade::to(&pusher_js(APP)).open_over(connected(server, pebble, NAMES[0])).1.established(50)
-}
-
-/// An event reaches a client over TLS.
-#[track_caller]
-fn expect_served(server: &TestServer, pebble: &Pebble) {
-    let mut socket = websocket(server, pebble);
-    socket.subscribe("news");
-    server.api().publish("news", "e", "over TLS");
-    socket.expect_event("news", "e", "over TLS");
-    for name in NAMES {
-        drop(connected(server, pebble, name));
-    }
-}
 
 fn expect_certificate_by(challenge: Challenge) {
     let pebble = Pebble::start(HOURS);
@@ -222,40 +129,6 @@ fn an_account_that_the_authority_does_not_know_any_more_is_replaced() {
     drop(connected(&server, &pebble, NAMES[0]));
     let accounts = server.process.stderr().matches("a new account with the certificate authority").count();
     assert_eq!(accounts, 2);
-}
-
-#[test]
-fn two_nodes_of_a_database_order_once_and_both_serve() {
-    let (pebble, postgres) = (Pebble::start(HOURS), Postgres::start());
-    let database = format!("[apps]\ndatabase = \"{}\"\n", postgres.url());
-    let first = settings(&pebble, Challenge::Http);
-    // The authority's question reaches one node, whichever orders.
-    let second = first.replace(&format!(":{}\"", pebble.ports.0), &format!(":{}\"", free_port()));
-    let key = "FANFARE_MASTER_KEY";
-    let start = |settings: &str| {
-        Setup::new().env(key, &"a".repeat(64)).config(&(database.clone() + settings)).start()
-    };
-    let nodes = [start(&first), start(&second)];
-    for node in &nodes {
-        expect_served(node, &pebble);
-    }
-    assert_eq!(pebble.orders(), 1);
-    let newcomer = start(&first.replace(&format!(":{}\"", pebble.ports.0), ":0\""));
-    let client = client(&pebble, &[]);
-    try_connect(newcomer.tls.expect("TLS"), &client, NAMES[0])
-        .expect("a new node has the certificate at once");
-    assert_eq!(pebble.orders(), 1);
-}
-
-/// What `/ready` says of the certificate, as JSON.
-fn certificate(server: &TestServer) -> serde_json::Value {
-    let mut http = Http::connect(server.admin);
-    http.write(b"GET /ready HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n");
-    let answer = http.answer();
-    assert_eq!(answer.head.status, 200, "the node stays in the balancer: {}", answer.body);
-    let value: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
-    let all = value["dependencies"].as_array().expect("a list");
-    all.iter().find(|each| each["name"] == "certificate").expect("the certificate is among them").clone()
 }
 
 #[test]

@@ -5,6 +5,8 @@
 mod support;
 
 mod acme;
+mod acme_accounts;
+mod acme_nodes;
 mod admin_api;
 mod admin_doctor;
 mod admin_hosts;

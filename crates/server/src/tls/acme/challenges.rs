@@ -1,19 +1,21 @@
 //! What certificate authorities ask to see before they issue: answered for this node, and for every other node of the database.
 //!
-//! Strangers may ask for anything here: names have a bounded length, and the look-ups of all of them a bounded rate.
+//! Strangers may ask for anything here. All who wait at a moment share one read of what other nodes have prepared, and reads have a
+//! bounded rate: strangers neither load the database nor keep an authority from its answer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fanfare_node::Node;
-use fanfare_node::rate::Rate;
 use parking_lot::Mutex;
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
 
 use super::storage::{AcmeRecords, StorageError};
 use crate::tls::settings::config_with;
@@ -24,8 +26,11 @@ pub const ACME_TLS: &[u8] = b"acme-tls/1";
 /// How long an answer is kept at most: longer than any order takes.
 const LIFE: Duration = Duration::from_secs(3600);
 
-/// Most look-ups of answers that this node does not have itself, a second.
-const LOOK_UPS: usize = 20;
+/// Shortest time between two reads of what other nodes have prepared.
+const BETWEEN_READS: Duration = Duration::from_millis(50);
+
+/// What the names of records with answers begin with.
+const PREFIXES: [&str; 2] = ["token:", "host:"];
 
 /// Longest token, and longest host name.
 const LONGEST: usize = 253;
@@ -42,8 +47,8 @@ pub enum Asked {
 impl Asked {
     fn record(&self) -> String {
         match self {
-            Self::Token(token) => format!("token:{token}"),
-            Self::Host(host) => format!("host:{host}"),
+            Self::Token(token) => format!("{}{token}", PREFIXES[0]),
+            Self::Host(host) => format!("{}{host}", PREFIXES[1]),
         }
     }
 
@@ -56,16 +61,45 @@ impl Asked {
 
 /// The answers to authorities.
 pub struct Challenges {
-    node: Arc<Node>,
     storage: Arc<AcmeRecords>,
     /// Of this node's own order.
     own: Mutex<HashMap<Asked, String>>,
-    rate: Rate,
+    /// How many reads of what others have prepared were begun.
+    begun: AtomicU64,
+    /// Somebody waits for the next read.
+    wanted: Notify,
+    last: watch::Sender<LastRead>,
+}
+
+/// The last read of what others have prepared.
+#[derive(Default)]
+struct LastRead {
+    number: u64,
+    /// By the names of the records.
+    answers: HashMap<String, String>,
 }
 
 impl Challenges {
-    pub fn new(node: Arc<Node>, storage: Arc<AcmeRecords>) -> Self {
-        Self { node, storage, own: Mutex::default(), rate: Rate::new() }
+    pub fn new(storage: Arc<AcmeRecords>) -> Self {
+        Self {
+            storage,
+            own: Mutex::default(),
+            begun: AtomicU64::new(0),
+            wanted: Notify::new(),
+            last: watch::Sender::default(),
+        }
+    }
+
+    /// Reads what others have prepared whenever somebody waits for it, until the process ends.
+    pub async fn read_others(&self) {
+        loop {
+            self.wanted.notified().await;
+            let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+            // What cannot be read is as good as not prepared: the authority tells the node that orders.
+            let answers = self.storage.of_prefixes(PREFIXES, LIFE).await.unwrap_or_default();
+            self.last.send_replace(LastRead { number, answers: answers.into_iter().collect() });
+            sleep(BETWEEN_READS).await;
+        }
     }
 
     /// Has every node give this answer.
@@ -89,10 +123,15 @@ impl Challenges {
         if let Some(answer) = self.own.lock().get(&asked) {
             return Some(answer.clone());
         }
-        if !asked.is_legal() || !self.rate.take(1, LOOK_UPS, self.node.nanoseconds()) {
+        if !asked.is_legal() {
             return None;
         }
-        self.storage.get(&asked.record()).await.ok().flatten()
+        // A read that is under way may have missed what was prepared since it began.
+        let wanted = self.begun.load(Ordering::SeqCst) + 1;
+        let mut last = self.last.subscribe();
+        self.wanted.notify_one();
+        let read = last.wait_for(|last| last.number >= wanted).await.ok()?;
+        read.answers.get(&asked.record()).cloned()
     }
 
     /// The settings of the handshake in which an authority asks for a host; `None` if no answer is prepared.

@@ -2,6 +2,7 @@
 //!
 //! One node at a time orders, by a lease. What has failed is tried again after a time that doubles, also after a restart.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Acme;
 use super::order::{Issued, OrderError, Ordering};
-use super::storage::StorageError;
+use super::storage::{AcmeRecords, StorageError};
 use crate::state::State;
 use crate::tls::ServerTls;
 
@@ -26,8 +27,8 @@ const WAITING: Duration = Duration::from_secs(2);
 /// Longest time of an order.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// How long a lease holds that its node does not give back.
-const LEASE: Duration = Duration::from_secs(360);
+/// How long a lease holds that its node neither extends nor gives back, because the node was killed.
+const LEASE: Duration = Duration::from_secs(15);
 
 /// How long failures are remembered.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -111,6 +112,9 @@ pub async fn begin(state: &Arc<State>, tls: &Arc<ServerTls>, acme: &Arc<Acme>) {
              names are not served over TLS"
         );
     }
+    let answering = Arc::clone(acme);
+    let read_others = async move { answering.challenges.read_others().await };
+    state.node.tasks.spawn("answers to ACME's authority", read_others);
     state.node.tasks.spawn("ACME", follower.run());
 }
 
@@ -153,8 +157,12 @@ impl Follower {
         if !storage.take_lease(&lease, &self.holder, LEASE).await? {
             return Ok(WAITING);
         }
-        let ordered = self.order(is_asked).await;
-        storage.end_lease(&lease).await?;
+        let holder = self.holder.clone();
+        let ordered = tokio::select! {
+            ordered = self.order(is_asked) => ordered,
+            never = hold(&storage, &lease, &holder) => match never {},
+        };
+        storage.end_lease(&lease, &holder).await?;
         ordered.map(|()| Duration::ZERO)
     }
 
@@ -176,21 +184,24 @@ impl Follower {
             self.put_into_use(&issued).map_err(OrderError::Unusable)?;
             Ok(issued)
         });
-        match ordered {
+        let error = match ordered {
             Ok(issued) => {
-                self.state.metrics.acme().ordered();
                 self.unstored = Some(issued);
                 self.store().await?;
-                storage.remove(&self.record("attempts")).await
+                if unix_seconds() < self.due() {
+                    self.state.metrics.acme().ordered();
+                    return storage.remove(&self.record("attempts")).await;
+                }
+                // An order at once would bring the same, again and again.
+                OrderError::DueAlready
             }
-            Err(error) => {
-                attempts = Attempts { failures: attempts.failures + 1, at: unix_seconds(), not_before };
-                self.state.metrics.acme().failed();
-                self.log(&error, &attempts);
-                let record = serde_json::to_string(&attempts).unwrap_or_default();
-                storage.put(&self.record("attempts"), &record, REMEMBERED).await
-            }
-        }
+            Err(error) => error,
+        };
+        attempts = Attempts { failures: attempts.failures + 1, at: unix_seconds(), not_before };
+        self.state.metrics.acme().failed();
+        self.log(&error, &attempts);
+        let record = serde_json::to_string(&attempts).unwrap_or_default();
+        storage.put(&self.record("attempts"), &record, REMEMBERED).await
     }
 
     /// Takes the stored certificate into use, if it is another one that holds longer.
@@ -284,9 +295,23 @@ impl Follower {
                 "the authority has to reach port 443 of each of these names, and from there tls.addr, with nothing in between that \
                  ends TLS: see to DNS, firewall and port forwarding"
             }
+            OrderError::NoAccount(_) if section.external_account.is_some() => {
+                "tls.acme.eab_key_id and tls.acme.eab_key_file have to be those that the authority has given; some authorities take \
+                 each key once"
+            }
+            OrderError::NoAccount(_) => {
+                "if the authority asks for an account of its own, set tls.acme.eab_key_id and tls.acme.eab_key_file"
+            }
+            OrderError::DueAlready => "set the clock of this machine right",
             _ => "see docs/tls.md; SIGHUP has it tried at once",
         };
-        let until = if self.in_use.is_some() { "the one before stays in use" } else { "there is none yet" };
+        let until = if matches!(error, OrderError::DueAlready) {
+            "the one that was issued is in use"
+        } else if self.in_use.is_some() {
+            "the one before stays in use"
+        } else {
+            "there is none yet"
+        };
         tracing::error!(
             target: "fanfare::tls",
             domains = section.domains.join(" "),
@@ -304,6 +329,15 @@ impl Follower {
                 "the records of tls.acme cannot be used: no certificate is ordered until they can"
             );
         }
+    }
+}
+
+/// Extends a lease for as long as it is needed.
+async fn hold(storage: &AcmeRecords, lease: &str, holder: &str) -> Infallible {
+    loop {
+        sleep(LEASE / 3).await;
+        // Whether that is possible or not, the order goes on: two orders do no harm, half an order is of no use.
+        let _ = storage.take_lease(lease, holder, LEASE).await;
     }
 }
 

@@ -2,17 +2,18 @@
 //!
 //! Never logs a secret; an error has the authority's words, cut to a bounded length.
 
-use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use fanfare_config::AcmeSection;
+use fanfare_config::{AcmeSection, bounded_file};
 use fanfare_node::clock::unix_seconds;
 use fanfare_outgoing::Client;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::account_key::{AccountKey, BadKey, Signer, digest_of, encoded};
@@ -22,6 +23,9 @@ use super::storage::{AcmeRecords, StorageError};
 
 /// Shortest and longest time between two looks at an order; the authority may want a longer time.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+
+/// What authorities answer to a new account that is not bound to one of their own as they want it.
+const ABOUT_BINDING: [&str; 3] = ["externalAccountRequired", "unauthorized", "malformed"];
 
 /// A chain of certificates and its key, as PEM.
 #[derive(Serialize, Deserialize)]
@@ -61,6 +65,12 @@ pub enum OrderError {
     /// The account's key.
     #[error(transparent)]
     Key(#[from] BadKey),
+    /// The authority makes no account.
+    #[error("no account can be made: {0}")]
+    NoAccount(AuthorityError),
+    /// What was issued has come to the time of its renewal, by the clock of this machine.
+    #[error("what the authority has issued just now is due for renewal by the clock of this machine")]
+    DueAlready,
     /// What was issued is not what was ordered.
     #[error("what the authority has issued cannot be used: {0}")]
     Unusable(String),
@@ -146,7 +156,11 @@ impl Ordering<'_> {
         let wanted = json!({ "identifiers": names });
         let new_order = &authority.directory.new_order;
         let mut begun = account.ask(authority, new_order, Some(&wanted)).await;
-        if begun.as_ref().is_err_and(is_about_account) {
+        if let Some(error) = begun.as_ref().err().filter(|error| is_about_account(error)) {
+            tracing::warn!(
+                target: "fanfare::tls", account = account.url, %error,
+                "the authority does not take the account any more: a new one is made"
+            );
             account = self.new_account(authority).await?;
             begun = account.ask(authority, new_order, Some(&wanted)).await;
         }
@@ -190,10 +204,16 @@ impl Ordering<'_> {
         let contact: Vec<String> =
             self.section.contact.iter().map(|address| format!("mailto:{address}")).collect();
         let mut wanted = json!({ "termsOfServiceAgreed": true, "contact": contact });
-        if let Some((id, secret)) = self.external_account()? {
+        if let Some((id, secret)) = self.external_account().await? {
             wanted["externalAccountBinding"] = key.bound_to(&id, &secret, place);
         }
-        let made = authority.ask(&key, &Signer::New, place, Some(&wanted)).await?;
+        let made = authority.ask(&key, &Signer::New, place, Some(&wanted)).await;
+        let made = made.map_err(|error| match error {
+            AuthorityError::Problem(ref problem) if ABOUT_BINDING.contains(&problem.kind()) => {
+                OrderError::NoAccount(error)
+            }
+            other => other.into(),
+        })?;
         let url =
             made.location.ok_or_else(|| AuthorityError::Unexpected("the account has no URL".to_owned()))?;
         let stored = StoredAccount { url: url.clone(), key: key.to_store() };
@@ -204,12 +224,18 @@ impl Ordering<'_> {
     }
 
     /// The id of the external account, and its key.
-    fn external_account(&self) -> Result<Option<(String, Vec<u8>)>, OrderError> {
+    async fn external_account(&self) -> Result<Option<(String, Vec<u8>)>, OrderError> {
         let Some((id, path)) = &self.section.external_account else { return Ok(None) };
         let failed = |fault: String| OrderError::ExternalAccount { path: path.clone(), fault };
-        let text = fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+        let file = path.clone();
+        // The disk of a file may not answer.
+        let read = spawn_blocking(move || bounded_file::text(&file)).await;
+        let text = read.map_err(io::Error::other).flatten().map_err(|error| failed(error.to_string()))?;
         let key = BASE64_URL_SAFE_NO_PAD.decode(text.trim().trim_end_matches('='));
-        Ok(Some((id.clone(), key.map_err(|_| failed("is no key in base64url".to_owned()))?)))
+        match key {
+            Ok(key) if !key.is_empty() => Ok(Some((id.clone(), key))),
+            _ => Err(failed("is no key in base64url".to_owned())),
+        }
     }
 
     /// Has every node show the authority what it asks to see for a name, and tells the authority to look.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use fanfare_apps::OperationError;
 use fanfare_node::Node;
 use parking_lot::Mutex;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// The records of the ACME client.
 pub enum AcmeRecords {
@@ -63,6 +63,19 @@ impl AcmeRecords {
         }
     }
 
+    /// The records whose names begin with one of two prefixes, with their values. A file of such a name that is older than `life` is
+    /// removed: a process that was killed has left it.
+    pub async fn of_prefixes(
+        &self,
+        prefixes: [&'static str; 2],
+        life: Duration,
+    ) -> Result<Vec<(String, String)>, StorageError> {
+        match self {
+            Self::Database(node) => Ok(node.apps.acme_records_of(prefixes).await?),
+            Self::Folder(folder) => folder.of_prefixes(prefixes, life).await,
+        }
+    }
+
     /// Stores a record for a time, or for ever if `life` is zero; a file stays until it is removed.
     pub async fn put(&self, name: &str, value: &str, life: Duration) -> Result<(), StorageError> {
         match self {
@@ -87,10 +100,10 @@ impl AcmeRecords {
         }
     }
 
-    /// Gives the lease back.
-    pub async fn end_lease(&self, name: &str) -> Result<(), StorageError> {
+    /// Gives the lease back, unless another holder has it by now.
+    pub async fn end_lease(&self, name: &str, holder: &str) -> Result<(), StorageError> {
         match self {
-            Self::Database(node) => Ok(node.apps.remove_acme_record(name).await?),
+            Self::Database(node) => Ok(node.apps.end_acme_lease(name, holder).await?),
             Self::Folder(folder) => {
                 *folder.lease.lock() = None;
                 Ok(())
@@ -110,6 +123,36 @@ impl Folder {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StorageError::File { path, error }),
+        })
+        .await
+    }
+
+    async fn of_prefixes(
+        &self,
+        prefixes: [&'static str; 2],
+        life: Duration,
+    ) -> Result<Vec<(String, String)>, StorageError> {
+        let folder = self.path.clone();
+        on_disk(move || {
+            let failed = |error| StorageError::File { path: folder.clone(), error };
+            let entries = match fs::read_dir(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                entries => entries.map_err(failed)?,
+            };
+            // Files come and go meanwhile.
+            let found = entries.filter_map(|entry| {
+                let entry = entry.ok()?;
+                let name = percent_decode_str(entry.file_name().to_str()?).decode_utf8().ok()?.into_owned();
+                if !prefixes.iter().any(|prefix| name.starts_with(prefix)) {
+                    return None;
+                }
+                if entry.metadata().ok()?.modified().ok()?.elapsed().is_ok_and(|age| age > life) {
+                    let _ = fs::remove_file(entry.path());
+                    return None;
+                }
+                Some((name, fs::read_to_string(entry.path()).ok()?))
+            });
+            Ok(found.collect())
         })
         .await
     }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here uses the server's crates: a fault that client and server share would not be seen.
 
+pub mod acme;
 pub mod admin;
 pub mod api;
 pub mod application;
