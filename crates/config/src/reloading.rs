@@ -14,6 +14,7 @@ use super::run_time::TakesEffect;
 use super::sources::Sources;
 use super::tls::{CERTIFICATES, TlsSection};
 use super::{CheckedSections, Config};
+use crate::certificate::Files;
 
 /// A setting that is not as before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,8 +100,15 @@ impl Config {
     }
 
     /// Whether a reload takes over a change of this key.
-    fn takes_over(&self, key: &str) -> bool {
-        TakesEffect::of(key).is_some_and(|when| when.is_at_reload(self.bus.is_alone()))
+    fn takes_over(&self, wanted: &Self, key: &str) -> bool {
+        let (is_alone, keeps_tls) = (self.bus.is_alone(), self.certificates_of(wanted).is_some());
+        TakesEffect::of(key).is_some_and(|when| when.is_at_reload(is_alone, keeps_tls))
+    }
+
+    /// The certificates to go on with on the TLS listener; `None` if the listener comes or goes, or would be left without any.
+    fn certificates_of<'a>(&self, wanted: &'a Self) -> Option<&'a [Files]> {
+        let (Some(own), Some(wanted)) = (&self.listen.tls, &wanted.listen.tls) else { return None };
+        (!wanted.files.is_empty() || own.acme.is_some()).then_some(&*wanted.files)
     }
 
     fn changes_to(&self, wanted: &Self) -> SettingChanges {
@@ -108,7 +116,7 @@ impl Config {
         for (key, kind) in Keys::all().node {
             if self.has_other(&key, wanted) {
                 let [before, now] = [self, wanted].map(|config| shown(kind, config.effective.get(&key).0));
-                let is_taken_over = self.takes_over(&key);
+                let is_taken_over = self.takes_over(wanted, &key);
                 let change = SettingChange::Node { key, values: (before != now).then_some((before, now)) };
                 let list = if is_taken_over { &mut changes.taken_over } else { &mut changes.needs_restart };
                 list.push(change);
@@ -124,7 +132,9 @@ impl Config {
             [self, wanted].map(|config| config.listen.tls.as_ref().map_or(&[][..], TlsSection::listed));
         if before != now {
             let key = CERTIFICATES.to_owned();
-            changes.needs_restart.push(SettingChange::Node { key, values: None });
+            let is_taken_over = self.certificates_of(wanted).is_some();
+            let list = if is_taken_over { &mut changes.taken_over } else { &mut changes.needs_restart };
+            list.push(SettingChange::Node { key, values: None });
         }
         changes.taken_over.extend(self.changed_apps(wanted));
         changes
@@ -162,13 +172,14 @@ impl Config {
 
     /// The other configuration, with the settings of this one that need a restart.
     fn gone_on_with(&self, wanted: Self) -> Self {
+        let certificates = self.certificates_of(&wanted).map(<[Files]>::to_vec);
+        let mut kept: Vec<String> = Keys::all().node.into_iter().map(|(key, _)| key).collect();
+        kept.retain(|key| !self.takes_over(&wanted, key));
         let Self {
             mut effective, fixed, mut redis_feed, mut socketio, warnings, laravel_echo_server, ..
         } = wanted;
-        for (key, _) in Keys::all().node {
-            if !self.takes_over(&key) {
-                effective.keep(&key, &self.effective);
-            }
+        for key in &kept {
+            effective.keep(key, &self.effective);
         }
         redis_feed.trust = self.redis_feed.trust.clone();
         redis_feed.reach = self.redis_feed.reach;
@@ -180,6 +191,9 @@ impl Config {
         let checked = CheckedSections { redis_feed, socketio, bus, authorities };
         let mut config = Self::of_sections(effective, fixed, checked, self.database.clone());
         config.listen.tls.clone_from(&self.listen.tls);
+        if let (Some(tls), Some(certificates)) = (&mut config.listen.tls, certificates) {
+            tls.files = certificates;
+        }
         config.laravel.clone_from(&self.laravel);
         config.first_app.clone_from(&self.first_app);
         Self { master_keys: self.master_keys.clone(), laravel_echo_server, warnings, ..config }

@@ -11,11 +11,13 @@ pub enum TakesEffect {
     Reload,
     /// At a reload of a node that stands alone; with several nodes, which must agree, at a restart.
     ReloadAlone,
+    /// At a reload of a server that has a TLS listener, and keeps it; else at a restart.
+    ReloadOverTls,
     /// At a restart.
     Restart,
 }
 
-use TakesEffect::{Reload, ReloadAlone, Restart};
+use TakesEffect::{Reload, ReloadAlone, ReloadOverTls, Restart};
 
 /// The keys of the node, without the limits of apps. A test compares the list with all keys.
 const LIST: &[(&str, TakesEffect)] = &[
@@ -31,8 +33,8 @@ const LIST: &[(&str, TakesEffect)] = &[
     ("listen.version_required", Reload),
     ("listen.fallback", Reload),
     ("tls.addr", Restart),
-    ("tls.cert_file", Restart),
-    ("tls.key_file", Restart),
+    ("tls.cert_file", ReloadOverTls),
+    ("tls.key_file", ReloadOverTls),
     ("tls.acme.domains", Restart),
     ("tls.acme.contact", Restart),
     ("tls.acme.terms_agreed", Restart),
@@ -127,12 +129,13 @@ impl TakesEffect {
         listed.or_else(|| is_limit_of_apps(key).then_some(Reload))
     }
 
-    /// Whether a reload takes over a change, on a node that stands alone or does not.
+    /// Whether a reload takes over a change, on a node that stands alone or does not, with a TLS listener that stays or without.
     #[must_use]
-    pub const fn is_at_reload(self, is_alone: bool) -> bool {
+    pub const fn is_at_reload(self, is_alone: bool, keeps_tls: bool) -> bool {
         match self {
             Self::Reload => true,
             Self::ReloadAlone => is_alone,
+            Self::ReloadOverTls => keeps_tls,
             Self::Restart => false,
         }
     }
@@ -153,14 +156,14 @@ impl TakesEffect {
                     continue;
                 };
                 match Self::of(key) {
-                    Some(Reload) => cells[0].push(format!("`{name}`")),
+                    Some(Reload | ReloadOverTls) => cells[0].push(format!("`{name}`")),
                     Some(ReloadAlone) => cells[0].push(format!("`{name}` (with `[bus]` a restart)")),
                     Some(Restart) => cells[1].push(format!("`{name}`")),
                     None => {}
                 }
             }
             match section {
-                "tls" => cells[1].push("`[[tls.certificates]]`".to_owned()),
+                "tls" => cells[0].push("`[[tls.certificates]]`".to_owned()),
                 "apps" => cells[0].push("`[[apps.list]]`".to_owned()),
                 "socketio" => cells[0].push("`[[socketio.clients]]`".to_owned()),
                 _ => {}

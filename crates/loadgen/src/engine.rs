@@ -25,11 +25,16 @@ const ARRIVAL: u64 = 120 * SECOND;
 /// After so long without progress the loop stops polling without sleep.
 const PATIENCE: u64 = SECOND / 5;
 
+/// After so long without any answer to what is under way the server counts as hung.
+const SILENCE: u64 = 10 * SECOND;
+
 /// Everything that a scenario uses.
 pub(crate) struct Engine {
     poll: Poll,
     events: Events,
     begun: Instant,
+    /// When the server was heard last, or nothing was under way.
+    heard: u64,
     spin: Spin,
     /// The server under test.
     pub server: Process,
@@ -73,6 +78,7 @@ impl Engine {
             poll: Poll::new().map_err(|error| format!("epoll: {error}"))?,
             events: Events::with_capacity(256),
             begun: Instant::now(),
+            heard: 0,
             spin: target.spin,
             server: Process::new(target.pid),
             clients,
@@ -140,6 +146,11 @@ impl Engine {
                 return Err(format!("epoll: {error}"));
             }
             _ => {}
+        }
+        if !is_under_way || !self.events.is_empty() {
+            self.heard = now;
+        } else if now > self.heard + SILENCE {
+            return Err("the server has not answered for ten seconds".to_owned());
         }
         if self.clients.arriving > 0 && !self.events.is_empty() {
             self.tally.progress = now;

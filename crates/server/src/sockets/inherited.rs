@@ -15,6 +15,9 @@ use super::unix::UnixSocket;
 /// The names of the listeners, as `FileDescriptorName=` gives them.
 const NAMES: [&str; 3] = ["public", "tls", "admin"];
 
+/// Most sockets that are passed on.
+const MOST: usize = 1000;
+
 /// The sockets of each listener, before they belong to a runtime.
 #[derive(Debug, Default)]
 pub struct Inherited {
@@ -34,6 +37,9 @@ pub enum NotInherited {
     /// The name is no listener's.
     #[error("a socket named {0:?} was passed on: FileDescriptorName= has to be public, tls or admin")]
     UnknownName(String),
+    /// The number of sockets is none.
+    #[error("LISTEN_FDS is {0:?}, which is no number of sockets from 0 to {MOST}")]
+    FaultyCount(String),
     /// Nobody can connect to the socket.
     #[error(
         "the socket passed on for {0} is no listening stream socket: it has to be ListenStream=, with Accept=no"
@@ -63,6 +69,10 @@ impl Inherited {
         let is_for_us = env::var("LISTEN_PID").is_ok_and(|id| id.parse() == Ok(std::process::id()));
         if !is_for_us {
             return Ok(all);
+        }
+        let count = env::var("LISTEN_FDS").unwrap_or_else(|_| "0".to_owned());
+        if !count.parse::<usize>().is_ok_and(|count| count <= MOST) {
+            return Err(NotInherited::FaultyCount(count));
         }
         let names = env::var("LISTEN_FDNAMES").ok();
         let mut names = names.as_deref().map(|names| names.split(':'));

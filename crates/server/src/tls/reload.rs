@@ -1,4 +1,4 @@
-//! Reload of certificates: the files are checked every two seconds, and read again on SIGHUP.
+//! Reload of certificates: the files are checked every two seconds, and read again on SIGHUP; a reload of the settings may name others.
 //!
 //! Never replaces a working certificate by unusable files.
 
@@ -93,9 +93,13 @@ async fn follow(state: Arc<State>, tls: Arc<ServerTls>, mut requests: mpsc::Rece
             _ = every.tick() => None,
         };
         let asked = request.is_some();
-        let looking = Arc::clone(&tls);
+        let (looking, config) = (Arc::clone(&tls), state.node.config_kept());
+        let look = move || {
+            let named = config.listen.tls.as_ref().map_or(&[][..], |tls| &tls.files);
+            looking.look(asked, named)
+        };
         // The disk of a file may not answer.
-        let looked = match tokio::task::spawn_blocking(move || looking.look(asked)).await {
+        let looked = match tokio::task::spawn_blocking(look).await {
             Ok(looked) => looked,
             // A check that panics once over these files panics every time.
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
@@ -142,12 +146,16 @@ impl Looked {
 }
 
 impl ServerTls {
-    /// Reads the files that have changed, or all if `asked`; unusable files are read again each time.
-    fn look(&self, asked: bool) -> Vec<Looked> {
+    /// Reads the files that have changed, or all if `asked`; unusable files are read again each time. The files are those that the
+    /// settings name, as soon as all of these can be used.
+    fn look(&self, asked: bool, named: &[Files]) -> Vec<Looked> {
         if asked && let Some(acme) = self.acme.get() {
             acme.hurry();
         }
         let mut from_files = self.current.read().from_files.clone();
+        if !from_files.iter().map(|used| &used.files).eq(named) {
+            return self.take_over(named);
+        }
         let mut looked = Vec::with_capacity(from_files.len());
         for used in &mut from_files {
             let (look, read) = used.look(asked);
@@ -166,6 +174,30 @@ impl ServerTls {
         } else {
             self.current.write().from_files = from_files;
         }
+        looked
+    }
+}
+
+impl ServerTls {
+    /// Takes the certificates of other files into use, all or none.
+    fn take_over(&self, named: &[Files]) -> Vec<Looked> {
+        let mut from_files = Vec::with_capacity(named.len());
+        for files in named {
+            match FromFiles::read(files) {
+                Ok(read) => from_files.push(Arc::new(read)),
+                Err(error) => {
+                    let (file, setting) = (files.certificate.clone(), Some(error.setting(files)));
+                    return vec![Looked { file, setting, look: Look::Faulty(error) }];
+                }
+            }
+        }
+        let look = |read: &Arc<FromFiles>| {
+            read.certificate.log("TLS certificate", unix_seconds());
+            Looked { file: read.files.certificate.clone(), setting: None, look: Look::New }
+        };
+        let looked = from_files.iter().map(look).collect();
+        let mut current = self.current.write();
+        *current = Current::of(from_files, current.issued.clone());
         looked
     }
 }

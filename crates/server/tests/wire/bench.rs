@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::eventually;
@@ -59,6 +60,23 @@ fn a_measurement_that_is_killed_leaves_no_server_behind() {
     measuring.kill().expect("it runs");
     measuring.wait().expect("it ends");
     eventually("its server has ended", || measured_by(measuring.id()).is_none().then_some(()));
+}
+
+#[test]
+fn a_measurement_whose_server_answers_no_more_ends_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut measuring = binary(folder.path());
+    measuring.args(["bench", "--connections", "20", "--seconds", "60"]).stdin(Stdio::null());
+    let measuring = measuring.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let server = eventually("its server serves", || {
+        measured_by(measuring.id()).filter(|server| sockets_of(server) > 20)
+    });
+    let id = server.file_name().and_then(|id| id.to_str()?.parse().ok()).and_then(Pid::from_raw);
+    kill_process(id.expect("a process"), Signal::STOP).expect("it runs");
+    let done = measuring.wait_with_output().expect("it ends");
+    let said = String::from_utf8(done.stderr).expect("it prints text");
+    assert_eq!(done.status.code(), Some(69), "{said}");
+    assert!(said.contains("the server has not answered for ten seconds"), "{said}");
 }
 
 #[test]

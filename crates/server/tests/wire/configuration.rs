@@ -156,3 +156,14 @@ fn serve_is_what_the_binary_does_without_being_told() {
         .start();
     server.api().send(&Request::get("/apps/3/channels")).expect(r#"{"channels":{}}"#);
 }
+
+#[test]
+fn a_file_without_an_end_is_a_fault_and_not_read_for_ever() {
+    let zero = Setup::bare().arguments(&["--config", "/dev/zero", "--check"]).run();
+    assert_eq!(zero.status, 64, "{}", zero.stderr);
+    assert!(
+        zero.stderr.contains("/dev/zero: cannot be read: the file has more than 16 MiB"),
+        "{}",
+        zero.stderr
+    );
+}

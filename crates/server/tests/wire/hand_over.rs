@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
@@ -15,7 +16,7 @@ use rustix::process::Signal;
 use crate::support::http::Http;
 use crate::support::process::Process;
 use crate::support::server::TestServer;
-use crate::support::setup::Setup;
+use crate::support::setup::{Setup, binary, run};
 use crate::support::{DEADLINE, eventually};
 
 const UP: &[u8] = b"GET /up HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -133,6 +134,21 @@ fn a_socket_that_cannot_be_used_is_told_with_what_it_has_to_be() {
             .spawn_passing(socket, name);
         assert_eq!(process.ended().code(), Some(status), "{name}: {}", process.stderr());
         assert!(process.stderr().contains(said), "{name}: {}", process.stderr());
+    }
+}
+
+#[test]
+fn a_number_of_passed_sockets_that_cannot_be_is_refused_with_the_variable() {
+    for count in ["1001", "99999999999999999999", "-1", "many"] {
+        let script = format!(
+            "export LISTEN_PID=$$ LISTEN_FDS={count}; exec \"$0\" serve --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0"
+        );
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let mut shell = Command::new("sh");
+        let fanfare = binary(folder.path());
+        let ended = run(shell.arg("-c").arg(script).arg(fanfare.get_program()).current_dir(folder.path()));
+        assert_ne!(ended.status, 0, "{count}");
+        assert!(ended.stderr.contains(&format!("LISTEN_FDS is \"{count}\"")), "{count}: {}", ended.stderr);
     }
 }
 

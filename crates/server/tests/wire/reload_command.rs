@@ -2,13 +2,14 @@
 
 use std::fs;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::APP;
 use crate::support::admin::Admin;
 use crate::support::api::Request;
-use crate::support::server::TestServer;
+use crate::support::server::{TestServer, pusher_js};
 use crate::support::setup::{Ended, Setup};
+use crate::support::{APP, App, eventually};
 
 /// A server with a file of settings, and the app of the reference in its database.
 fn stored() -> TestServer {
@@ -133,4 +134,83 @@ fn operators_with_the_scope_ask_for_a_reload_and_the_audit_log_says_so() {
     let bound: Value = serde_json::from_str(&bound).expect("JSON");
     let bound = Admin::nobody(&server).bearing(bound["token"].as_str().expect("a token"));
     bound.post("/v1/reload", "").refused(403, "not-for-bound-tokens", &[]);
+}
+
+#[test]
+fn an_app_of_the_file_hides_that_of_the_database_until_it_is_gone_from_there() {
+    let server = stored();
+    let mut open = server.connect();
+    open.subscribe("news");
+    let database = "[apps]\ndatabase = \"sqlite\"\n";
+    let limits = "[limits]\nbatch = 9\n";
+    let hiding = |settings: &str| {
+        let App { id, key, secret } = APP;
+        format!(
+            "{database}{limits}[[apps.list]]\nid = \"{id}\"\nkey = \"{key}\"\nsecret = \"{secret}\"\n{settings}\n"
+        )
+    };
+    write(&server, &hiding("client_events = true\nmax_connections = 1"));
+    assert!(reload(&server, &[]).stdout.contains("apps.list: app 3 added"));
+    // Who is connected stays, with the settings of the file.
+    server.api().publish("news", "e", "hidden");
+    open.expect_event("news", "e", "hidden");
+    server.open(&pusher_js(APP)).expect_close_code(4004);
+    let shown: Value = serde_json::from_str(&server.commanded(&["app", "list", "--json"])).expect("JSON");
+    assert!(shown.to_string().contains("\"3\""), "the database has it still: {shown}");
+    write(&server, &format!("{database}{limits}"));
+    assert!(reload(&server, &[]).stdout.contains("apps.list: app 3 removed"));
+    server.connect().expect_nothing_more();
+    server.api().publish("news", "e", "back");
+    open.expect_event("news", "e", "back");
+}
+
+#[test]
+fn a_reload_during_a_drain_is_refused_and_changes_nothing() {
+    let server = stored();
+    let admin = Admin::with(&server, "operate,read");
+    let open = server.connect();
+    server.process.signal(Signal::TERM);
+    eventually("the drain begins", || (server.admin("/ready").body.starts_with("draining")).then_some(()));
+    write(&server, "[limits]\nbatch = 3\n");
+    assert_eq!(admin.post("/v1/reload", "").answer.head.status, 503);
+    assert!(!server.process.stderr().contains("settings reloaded"));
+    drop(open);
+}
+
+#[test]
+fn many_reloads_leave_descriptors_and_memory_as_they_were() {
+    let server = stored();
+    let admin = Admin::with(&server, "operate,read");
+    let limits = |batch: u32| format!("[limits]\nbatch = {batch}\n");
+    let descriptors = || {
+        let folder = format!("/proc/{}/fd", server.process.id());
+        fs::read_dir(folder).expect("the server runs").count()
+    };
+    let reload = |count: u32| {
+        for number in 0..count {
+            write(&server, &limits(5 + number % 2));
+            let answer = admin.post("/v1/reload", "").expect(200);
+            assert_eq!(answer["taken_over"].as_array().map(Vec::len), Some(1), "{answer}");
+        }
+    };
+    reload(200);
+    let (files, memory) = (descriptors(), server.process.peak_memory());
+    reload(800);
+    assert!(descriptors() <= files + 8, "{files} descriptors, then {}", descriptors());
+    let grown = server.process.peak_memory().saturating_sub(memory);
+    assert!(grown < 16 << 20, "a thousand reloads take {grown} bytes");
+    // Signals that come during a reload are one more.
+    for _ in 0..100 {
+        server.process.signal(Signal::HUP);
+    }
+    write(&server, &limits(77));
+    server.process.signal(Signal::HUP);
+    eventually("the last is taken over", || {
+        let node = admin.get("/v1/node").expect(200);
+        node["configuration"]
+            .as_array()?
+            .iter()
+            .find(|row| row["key"] == "limits.batch" && row.to_string().contains("77"))
+            .map(drop)
+    });
 }

@@ -7,11 +7,11 @@ use std::path::Path;
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use rustls::HandshakeKind;
 
-use crate::support::eventually;
 use crate::support::http::Http;
 use crate::support::setup::{Ended, Setup};
 use crate::support::socket::Socket;
 use crate::support::tls::{Authority, BOTH, Issued, Secured, tls_setup, write_files};
+use crate::support::{APP, eventually};
 
 /// Number of connections that are open while the certificate is replaced.
 const CROWD: usize = 1000;
@@ -44,6 +44,66 @@ fn swap_under_a_crowd(swap: impl FnOnce(&Secured, &Issued)) {
         socket.expect_event("news", "e", "after the swap");
     }
     secured.server.expect_metric("fanfare_connections{app=\"3\"}", (CROWD + 1) as f64);
+}
+
+/// Has the server read a file with these lines of `[tls]`, and waits for what the log says then.
+#[track_caller]
+fn reloaded(secured: &Secured, lines: &str, said: &str) {
+    let app =
+        format!("[[apps.list]]\nid = \"{}\"\nkey = \"{}\"\nsecret = \"{}\"\n", APP.id, APP.key, APP.secret);
+    let file = secured.server.folder().join("fanfare.toml");
+    fs::write(file, format!("[tls]\naddr = \"127.0.0.1:0\"\n{lines}{app}"))
+        .expect("the folder can be written to");
+    let logged = || secured.server.process.stderr().lines().filter(|line| line.contains(said)).count();
+    let before = logged();
+    secured.server.process.signal(Signal::HUP);
+    eventually(said, || (logged() > before).then_some(()));
+}
+
+#[test]
+fn a_reload_takes_over_other_paths_and_another_list_and_refuses_a_key_that_does_not_fit() {
+    let secured = Secured::start();
+    let folder = secured.server.folder();
+    let [one, other] = [(); 2].map(|()| secured.authority.issue());
+    for (name, text) in [
+        ("1.pem", &one.certificate),
+        ("1.key", &one.key),
+        ("2.pem", &other.certificate),
+        ("2.key", &other.key),
+    ] {
+        fs::write(folder.join(name), text).expect("the folder can be written to");
+    }
+    let mut open = secured.connect();
+    open.subscribe("news");
+    let own = |certificate: &str, key: &str| format!("cert_file = \"{certificate}\"\nkey_file = \"{key}\"\n");
+    reloaded(&secured, &own("1.pem", "2.key"), "the reload is refused whole");
+    reloaded(&secured, &own("gone.pem", "1.key"), "the reload is refused whole");
+    assert_eq!(secured.http().shown(), secured.issued.der);
+    let said = "settings reloaded, and taken over: tls.cert_file, tls.key_file";
+    reloaded(&secured, &own("1.pem", "1.key"), said);
+    assert_eq!(secured.http().shown(), one.der);
+    secured.server.expect_metric("fanfare_config_settings_need_restart", 0.0);
+    // The new paths are followed from now on, the old ones no longer.
+    secured.authority.issue().write_to(folder);
+    let newer = secured.authority.issue();
+    for (name, text) in [("1.pem", &newer.certificate), ("1.key", &newer.key)] {
+        fs::write(folder.join(name), text).expect("the folder can be written to");
+    }
+    expect_newcomers_to_see(&secured, &newer);
+    let list = format!("[[tls.certificates]]\n{}", own("2.pem", "2.key"));
+    reloaded(&secured, &list, "taken over: tls.cert_file, tls.key_file, tls.certificates");
+    assert_eq!(secured.http().shown(), other.der);
+    secured.api().publish("news", "e", "after the reloads");
+    open.expect_event("news", "e", "after the reloads");
+    // A listener that goes needs a restart, and keeps what it shows.
+    let file = fs::read_to_string(folder.join("fanfare.toml")).expect("a text");
+    fs::write(folder.join("fanfare.toml"), &file[file.find("[[apps").expect("apps")..])
+        .expect("the folder can be written to");
+    secured.server.process.signal(Signal::HUP);
+    secured.server.process.log_line("what needs a restart", |line| {
+        line.ends_with("stay as they were: tls.addr, tls.certificates").then_some(())
+    });
+    assert_eq!(secured.http().shown(), other.der);
 }
 
 #[test]
