@@ -134,6 +134,8 @@ pub enum Cause {
     RedisUrl { key: String, fault: NotAnAddress },
     #[error("{key}, {path}: {fault}")]
     CaFile { key: String, path: String, fault: TrustError },
+    #[error("{key}, {path}: {fault}")]
+    HeadersFile { key: String, path: String, fault: String },
     #[error("{key} is set, but there is no Redis to listen to; set {url}")]
     NoFeedUrl { key: String, url: String },
     #[error(

@@ -7,7 +7,7 @@ use fanfare_apps::nearest;
 use tracing_subscriber::EnvFilter;
 
 /// The parts that log, as their lines name them; a test looks for others.
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 13] = [
     "fanfare",
     "fanfare::admin",
     "fanfare::apps",
@@ -17,6 +17,7 @@ const PARTS: [&str; 12] = [
     "fanfare::http",
     "fanfare::log",
     "fanfare::redis_feed",
+    "fanfare::telemetry",
     "fanfare::tls",
     "fanfare::watchdog",
     "fanfare::webhooks",

@@ -63,6 +63,10 @@ pub(super) enum ValueKind {
     ClientKey,
     /// The origin of a page, `*` for every origin, or nothing.
     OriginOrAll,
+    /// The URL of a collector of OpenTelemetry, or nothing.
+    CollectorUrl,
+    /// The name of a service, as collectors show it.
+    ServiceName,
 }
 
 const fn count(least: usize, most: usize) -> ValueKind {
@@ -177,6 +181,11 @@ const NODE: &[(&str, ValueKind)] = &[
     ("webhooks.durable_bytes", count(1024, 1 << 40)),
     ("webhooks.ca_file", ValueKind::File),
     ("metrics.apps", count(0, 1_000_000)),
+    ("telemetry.otlp_endpoint", ValueKind::CollectorUrl),
+    ("telemetry.otlp_headers_file", ValueKind::File),
+    ("telemetry.service_name", ValueKind::ServiceName),
+    ("telemetry.sampled_per_thousand", count(0, 1000)),
+    ("telemetry.ca_file", ValueKind::File),
     ("watchdog.stall", seconds(0, DAY)),
     ("log.format", ValueKind::Choice(&["text", "json"])),
     ("log.filter", ValueKind::Filter),
@@ -210,7 +219,7 @@ const CLIENT: &[(&str, ValueKind)] = &[("app_id", ValueKind::ClientName), ("key"
 const CERTIFICATE: &[(&str, ValueKind)] = &[("cert_file", ValueKind::File), ("key_file", ValueKind::File)];
 
 /// The sections of a file.
-const SECTIONS: [&str; 17] = [
+const SECTIONS: [&str; 18] = [
     "listen",
     "tls",
     "tls.acme",
@@ -226,6 +235,7 @@ const SECTIONS: [&str; 17] = [
     "bus",
     "webhooks",
     "metrics",
+    "telemetry",
     "watchdog",
     "log",
 ];

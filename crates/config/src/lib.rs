@@ -35,6 +35,7 @@ mod server_url;
 mod socketio;
 mod sources;
 mod taken_over;
+mod telemetry;
 mod timeouts;
 mod tls;
 pub mod validity;
@@ -71,6 +72,7 @@ pub use self::sections::{
 pub use self::server_url::ServerUrl;
 pub use self::socketio::{EchoClient, SocketIoSection};
 pub use self::sources::{Flags, Sources};
+pub use self::telemetry::TelemetrySection;
 pub use self::timeouts::TimeoutsSection;
 pub use self::tls::TlsSection;
 pub use self::webhooks::WebhooksSection;
@@ -110,6 +112,8 @@ pub struct Config {
     pub webhooks: WebhooksSection,
     /// `[metrics]`.
     pub metrics: MetricsSection,
+    /// `[telemetry]`.
+    pub telemetry: TelemetrySection,
     /// `[watchdog]`.
     pub watchdog: WatchdogSection,
     /// `[log]`.
@@ -136,6 +140,7 @@ struct CheckedSections {
     socketio: SocketIoSection,
     bus: BusSection,
     authorities: Authorities,
+    telemetry: TelemetrySection,
 }
 
 impl Config {
@@ -156,6 +161,7 @@ impl Config {
             redis_feed: redis_feed::read(&effective, &fixed, &mut faults),
             socketio: socketio::read(&effective, clients, (&fixed, &keys), &mut faults),
             bus: bus::read(&effective, &fixed, &mut faults),
+            telemetry: telemetry::read(&effective, &mut faults),
             authorities: Authorities::read(&effective, &mut faults),
         };
         let variable = sources.environment.iter().find(|(name, _)| name == master_key::VARIABLE);
@@ -178,7 +184,7 @@ impl Config {
     }
 
     fn from_effective(mut effective: Effective, fixed: Vec<FixedApp>, checked: CheckedSections) -> Self {
-        let CheckedSections { redis_feed, socketio, bus, authorities } = checked;
+        let CheckedSections { redis_feed, socketio, bus, authorities, telemetry } = checked;
         let apps: AppsSection = effective.section("apps");
         let database = match (&*effective.text("apps.database"), fixed.is_empty()) {
             ("", false) => None,
@@ -196,7 +202,7 @@ impl Config {
         }
         let shown: Vec<String> = bus.urls.iter().map(ToString::to_string).collect();
         effective.mask("bus.urls", shown);
-        let checked = CheckedSections { redis_feed, socketio, bus, authorities };
+        let checked = CheckedSections { redis_feed, socketio, bus, authorities, telemetry };
         Self::of_sections(effective, fixed, checked, database)
     }
 
@@ -207,12 +213,13 @@ impl Config {
         checked: CheckedSections,
         database: Option<Database>,
     ) -> Self {
-        let CheckedSections { redis_feed, socketio, bus, authorities } = checked;
+        let CheckedSections { redis_feed, socketio, bus, authorities, telemetry } = checked;
         Self {
             redis_feed,
             socketio,
             bus,
             authorities,
+            telemetry,
             listen: effective.section("listen"),
             limits: effective.section("limits"),
             timeouts: effective.section("timeouts"),

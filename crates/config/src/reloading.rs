@@ -187,8 +187,9 @@ impl Config {
             redis_feed.app.get_or_insert_with(|| id.clone());
             socketio.app.get_or_insert_with(|| id.clone());
         }
-        let (bus, authorities) = (self.bus.clone(), self.authorities.clone());
-        let checked = CheckedSections { redis_feed, socketio, bus, authorities };
+        let (bus, authorities, telemetry) =
+            (self.bus.clone(), self.authorities.clone(), self.telemetry.clone());
+        let checked = CheckedSections { redis_feed, socketio, bus, authorities, telemetry };
         let mut config = Self::of_sections(effective, fixed, checked, self.database.clone());
         config.listen.tls.clone_from(&self.listen.tls);
         if let (Some(tls), Some(certificates)) = (&mut config.listen.tls, certificates) {

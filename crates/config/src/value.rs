@@ -187,11 +187,13 @@ impl ValueKind {
             Self::File => true,
             Self::AppId => is_app_id(text),
             Self::WebUrl | Self::HookUrl => is_http_url(text),
+            Self::CollectorUrl => text.is_empty() || (is_http_url(text) && !text.contains(['?', '#'])),
+            Self::ServiceName => !text.is_empty() && is_name(text),
             Self::Rule => MustEqual::parse(text).is_some(),
             Self::AppChoice => text.is_empty() || is_app_id(text),
             Self::FeedPrefix => is_feed_prefix(text),
             Self::BusPrefix => is_bus_prefix(text),
-            Self::NodeName => text.chars().count() <= LONGEST_NAME && !text.chars().any(char::is_control),
+            Self::NodeName => is_name(text),
             Self::ClientName => is_of_client(text),
             Self::OriginOrAll => {
                 text.is_empty() || text == "*" || (is_web_origin(text) && !text.contains('*'))
@@ -228,6 +230,13 @@ impl ValueKind {
             }
             Self::PowerOfTwo { most } => format!("a power of two from 1 to {most}"),
             Self::BusPrefix => "1 to 64 of the characters A-Z a-z 0-9 _ - . : /".to_owned(),
+            Self::CollectorUrl => {
+                "the URL of a collector, such as http://127.0.0.1:4318, without a user, password or query, or empty"
+                    .to_owned()
+            }
+            Self::ServiceName => {
+                format!("a text of 1 to {LONGEST_NAME} characters without control characters")
+            }
             Self::NodeName => {
                 format!("a text of at most {LONGEST_NAME} characters without control characters")
             }
@@ -383,4 +392,8 @@ fn describe(value: &Value) -> String {
         Value::Array(_) => "a list".to_owned(),
         Value::Table(_) => "a section".to_owned(),
     }
+}
+/// Whether a text is short, and has no control characters.
+fn is_name(text: &str) -> bool {
+    text.chars().count() <= LONGEST_NAME && !text.chars().any(char::is_control)
 }

@@ -16,6 +16,7 @@ use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{AppId, SocketId, UserId};
 use fanfare_protocol::server::QuotedEvent;
 use fanfare_protocol::webhook;
+use fanfare_spans::{Span, Work};
 
 use crate::clock::unix_milliseconds;
 use crate::node::Node;
@@ -151,6 +152,7 @@ fn accept(
         let messages = events.iter().map(|event| event.channels.len()).sum();
         tenant.admit(app, messages, node.moment())?;
     }
+    let mut span = Span::within(Work::Publish);
     let _timer = node.timings.publish(node.hubs.budget());
     let id = node.event_ids.next();
     let is_kept = events.iter().flat_map(|event| event.channels).any(ChannelName::is_cached);
@@ -166,6 +168,7 @@ fn accept(
     let is_for_somebody = hub.is_some() || is_watched || !by.is_heard_everywhere() && node.bus().is_some();
     let watched = is_watched.then_some(&*tenant);
     let way = Way { node, app, hub: hub.as_deref(), by, is_counted_elsewhere, is_in_order, watched };
+    let mut deliveries = 0;
     for event in events {
         if let Some(traces) = &mut traces {
             traces.push(way.trace(event, id));
@@ -175,12 +178,16 @@ fn accept(
         } else {
             EventCounts { messages: event.channels.len() as u64, ..EventCounts::default() }
         };
+        deliveries += counts.deliveries;
         if is_counted_elsewhere {
             tenant.count_deliveries(counts);
         } else {
             tenant.count_event(Source::BackEnd, counts);
         }
     }
+    span.text("fanfare.app", || app.id.as_str());
+    span.number("fanfare.events", || events.len() as u64);
+    span.number("fanfare.deliveries", || deliveries);
     Ok(id)
 }
 

@@ -53,6 +53,7 @@ mod signed_request;
 mod state;
 mod stop;
 mod supervision;
+mod telemetry;
 mod tls;
 mod token_json;
 mod trace_json;

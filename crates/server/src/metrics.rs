@@ -76,6 +76,8 @@ impl ServerMetrics {
         start.set(i64::try_from(unix_seconds()).unwrap_or(i64::MAX));
         registry.register("start_time_seconds", "When the server started, in Unix seconds", start);
         registry.register_collector(Box::new(live));
+        #[cfg(feature = "otlp")]
+        registry.register_collector(Box::new(crate::telemetry::SpansCollector));
         (metrics, all)
     }
 

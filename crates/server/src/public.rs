@@ -6,11 +6,13 @@ mod refused;
 mod routes;
 mod welcome;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use hyper::header::SEC_WEBSOCKET_KEY;
+use fanfare_spans::{Span, TRACEPARENT, Work};
+use hyper::header::{HeaderValue, SEC_WEBSOCKET_KEY};
 use hyper::{Method, Request, StatusCode, Uri};
 use matchit::Match;
 
@@ -21,6 +23,7 @@ use routes::{Route, own_path};
 
 use crate::api::events::Accepted;
 use crate::api::idempotency::{KeyPlace, once};
+use crate::api::signed::Signed;
 use crate::api::{channels, events, laravel_echo_server, open, signed, users, webhooks};
 use crate::authorize;
 use crate::clients::socket_io::requests::{self, SocketIoPath};
@@ -179,51 +182,82 @@ async fn dispatch(
     }
 }
 
-/// Answers an app's back end, whose request is signed.
+/// Answers an app's back end, whose request is signed; the request's span is a part of the trace that the back end names.
 async fn answer_back_end(
     state: &Arc<State>,
     matched: &Match<'_, '_, &Route>,
     Received { path, peer, request }: Received<'_>,
 ) -> Result<Answer, ApiError> {
+    let mut span = span_of(*matched.value, peer, &request);
     let from = client_address(state, request.headers(), peer.address);
+    let signed = signed::receive(state, matched.params.get("app").unwrap_or_default(), path, request).await?;
+    span.admit();
+    span.text("fanfare.app", || signed.app.id.as_str());
+    let answered = span.around(answer_signed(state, matched, (path, from), &signed)).await;
+    let status = answered.as_ref().map_or_else(ApiError::status, Answer::status);
+    span.number("http.response.status_code", || status.as_u16().into());
+    if status.is_server_error() {
+        span.failed(|| status.as_u16().to_string());
+    }
+    answered
+}
+
+/// The span of a request, with what OpenTelemetry's conventions say of one, without the path and the query: these have the
+/// signature, and names of channels and users.
+fn span_of(route: Route, peer: Peer, request: &Request<RequestBody>) -> Span {
+    let traceparent = || request.headers().get(TRACEPARENT).map(HeaderValue::as_bytes);
+    let mut span = Span::of_request(Work::Request, traceparent);
+    span.named(|| format!("{} {}", request.method(), route.path()));
+    span.text("http.request.method", || request.method().as_str());
+    span.text("http.route", || route.path());
+    span.text("url.scheme", || if peer.over_tls { "https" } else { "http" });
+    span
+}
+
+/// Answers a request whose signature is valid.
+async fn answer_signed(
+    state: &Arc<State>,
+    matched: &Match<'_, '_, &Route>,
+    (path, from): (&str, IpAddr),
+    signed: &Signed,
+) -> Result<Answer, ApiError> {
     let of = |name| matched.params.get(name).unwrap_or_default();
-    let signed = signed::receive(state, of("app"), path, request).await?;
     let channel = of("channel");
-    let refused = |refusal: &ApiError| events::keep_refused(state, &signed, &signed.body, refusal);
+    let refused = |refusal: &ApiError| events::keep_refused(state, signed, &signed.body, refusal);
     let json = match *matched.value {
         Route::ChannelEvents => {
-            let publish = async { events::raw(state, &signed, channel).map(Accepted::without_body) };
-            let published = once(state, &signed, (path, KeyPlace::Header), publish).await;
+            let publish = async { events::raw(state, signed, channel).map(Accepted::without_body) };
+            let published = once(state, signed, (path, KeyPlace::Header), publish).await;
             // The body is data, in which no name is looked for.
-            let refused = |refusal: &ApiError| events::keep_refused(state, &signed, &[], refusal);
+            let refused = |refusal: &ApiError| events::keep_refused(state, signed, &[], refusal);
             let Accepted { id, .. } = published.inspect_err(refused)?;
             // API-070.
             return Ok(events::with_event_id(answer::empty(StatusCode::ACCEPTED), id));
         }
         Route::Events => {
-            let publish = events::single(state, &signed);
-            let published = once(state, &signed, (path, KeyPlace::HeaderOrBody), publish).await;
+            let publish = events::single(state, signed);
+            let published = once(state, signed, (path, KeyPlace::HeaderOrBody), publish).await;
             return Ok(published.inspect_err(refused)?.into_answer());
         }
         Route::BatchEvents => {
-            let publish = events::batch(state, &signed);
-            let published = once(state, &signed, (path, KeyPlace::HeaderOrBody), publish).await;
+            let publish = events::batch(state, signed);
+            let published = once(state, signed, (path, KeyPlace::HeaderOrBody), publish).await;
             return Ok(published.inspect_err(refused)?.into_answer());
         }
-        Route::Channels => channels::list(state, &signed).await,
-        Route::Channel => channels::one(state, &signed, channel).await,
-        Route::ChannelUsers => channels::users(state, &signed, channel).await,
-        Route::ChannelStats => channels::stats(state, &signed, channel).await,
-        Route::Connections => users::connections(state, &signed).await,
-        Route::Users => users::online(state, &signed).await,
-        Route::TerminateUser => users::terminate(state, &signed, of("user")).await,
-        Route::TestWebhooks => webhooks::test(state, &signed, from).await,
-        Route::Deliveries => Ok(webhooks::deliveries(state, &signed).await),
-        Route::OpenChannels => open::channels(state, &signed).await,
-        Route::OpenConnections => open::connections(state, &signed).await,
-        Route::OpenUsers => open::users(state, &signed).await,
-        Route::CloseConnection => open::close(state, &signed, (of("socket"), from)).await,
-        Route::TerminateOpenUser => open::terminate(state, &signed, (of("user"), from)).await,
+        Route::Channels => channels::list(state, signed).await,
+        Route::Channel => channels::one(state, signed, channel).await,
+        Route::ChannelUsers => channels::users(state, signed, channel).await,
+        Route::ChannelStats => channels::stats(state, signed, channel).await,
+        Route::Connections => users::connections(state, signed).await,
+        Route::Users => users::online(state, signed).await,
+        Route::TerminateUser => users::terminate(state, signed, of("user")).await,
+        Route::TestWebhooks => webhooks::test(state, signed, from).await,
+        Route::Deliveries => Ok(webhooks::deliveries(state, signed).await),
+        Route::OpenChannels => open::channels(state, signed).await,
+        Route::OpenConnections => open::connections(state, signed).await,
+        Route::OpenUsers => open::users(state, signed).await,
+        Route::CloseConnection => open::close(state, signed, (of("socket"), from)).await,
+        Route::TerminateOpenUser => open::terminate(state, signed, (of("user"), from)).await,
         Route::Up
         | Route::Status
         | Route::WebSocket

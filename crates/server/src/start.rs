@@ -40,6 +40,7 @@ use crate::sockets::{Inherited, ListeningSockets};
 use crate::state::{PublicAddresses, State};
 use crate::stop::{AFTER_DRAIN, Parts, stop};
 use crate::supervision::{Notice, Notices, Supervision};
+use crate::telemetry::{BuiltWithout, Telemetry};
 use crate::tls::ServerTls;
 use crate::tls::acme::{self, Acme};
 use crate::tls::reload::ReadRequest;
@@ -69,6 +70,9 @@ pub enum StartError {
     /// The system has no random numbers.
     #[error("no random numbers: {0}")]
     Random(getrandom::Error),
+    /// Spans are asked for.
+    #[error(transparent)]
+    NoTelemetry(#[from] BuiltWithout),
     /// Signal handling.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
@@ -97,6 +101,7 @@ pub struct Server {
     relay: RelayTask,
     /// Dropping the feeds ends them.
     feeds: Arc<RedisFeeds>,
+    telemetry: Telemetry,
     /// Asks the task that reloads the TLS certificate, if there is one.
     read_certificate: Option<mpsc::Sender<ReadRequest>>,
     /// The address for clients and back ends.
@@ -119,6 +124,7 @@ impl Server {
         let descriptors = descriptors::raise_limit();
         let division = Division::new(&config, descriptors);
         let tasks = Tasks::default();
+        let telemetry = Telemetry::begin(&config, &tasks)?;
         // Before the database: a start that fails creates no app, and changes no tables under a server that runs.
         let listeners = Listeners::bind(&config.listen, inherited).await?;
         let apps = app_commands::open_apps(&config, true).await?;
@@ -168,6 +174,7 @@ impl Server {
             state,
             accepting,
             feeds,
+            telemetry,
             read_certificate,
             listening,
             over_tls,
@@ -255,7 +262,7 @@ pub async fn serve(
 impl Server {
     /// Serves until a signal or a failed task begins the shutdown; a second signal cuts the shutdown short.
     async fn run(self, signals: &mut StopSignals, notices: &Notices) -> Result<(), ServeError> {
-        let Self { state, accepting, relay, usage, backlog, feeds, .. } = self;
+        let Self { state, accepting, relay, usage, backlog, feeds, telemetry, .. } = self;
         let failed = tokio::select! {
             () = signals.next() => None,
             task = state.node.tasks.failed() => Some(task),
@@ -263,7 +270,7 @@ impl Server {
         let longest = state.node.config().timeouts.drain() + AFTER_DRAIN + AFTER_STOP;
         let open = state.node.seats.open();
         notices.tell(Notice::Stopping { status: draining(open), longest });
-        let parts = Parts { accepting, relay, usage, backlog };
+        let parts = Parts { accepting, relay, usage, backlog, telemetry };
         tokio::select! {
             () = stop(&state, parts) => {}
             () = tell_of_drain(&state, open, notices) => {}

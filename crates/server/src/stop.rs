@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::state::State;
+use crate::telemetry::Telemetry;
 
 /// Longest time of the shutdown beyond `timeouts.drain`.
 pub const AFTER_DRAIN: Duration = Duration::from_secs(3);
@@ -34,6 +35,9 @@ const REQUESTS_AT_MOST: Duration = Duration::from_secs(1);
 /// Longest wait for the database, even if the deadline is later.
 const USAGE_AT_MOST: Duration = Duration::from_secs(3);
 
+/// Longest wait for the collector of spans, even if the deadline is later.
+const SPANS_AT_MOST: Duration = Duration::from_secs(2);
+
 /// The parts to wait for.
 pub struct Parts {
     /// The public listeners, which end after the last request.
@@ -44,11 +48,13 @@ pub struct Parts {
     pub backlog: Option<BacklogTask>,
     /// The task that stores usage, if there is a database.
     pub usage: Option<UsageTask>,
+    /// What sends the spans, if the server makes any.
+    pub telemetry: Telemetry,
 }
 
 /// Drains connections, then gives HTTP requests under way a last moment, then sends the last webhooks and stores
 /// usage.
-pub async fn stop(state: &Arc<State>, Parts { accepting, relay, usage, backlog }: Parts) {
+pub async fn stop(state: &Arc<State>, Parts { accepting, relay, usage, backlog, telemetry }: Parts) {
     state.node.tasks.stop();
     let window_ends = Instant::now() + state.node.config().timeouts.drain();
     let left = closing::close_all(state, window_ends + CLOSES).await;
@@ -67,9 +73,12 @@ pub async fn stop(state: &Arc<State>, Parts { accepting, relay, usage, backlog }
         }
     };
     tokio::join!(backlog, relay.end(&state.node, window_ends + WEBHOOKS));
-    if let Some(usage) = usage {
-        usage.end((window_ends + AFTER_DRAIN).min(Instant::now() + USAGE_AT_MOST)).await;
-    }
+    let usage = async {
+        if let Some(usage) = usage {
+            usage.end((window_ends + AFTER_DRAIN).min(Instant::now() + USAGE_AT_MOST)).await;
+        }
+    };
+    tokio::join!(usage, telemetry.end((window_ends + AFTER_DRAIN).min(Instant::now() + SPANS_AT_MOST)));
     tracing::info!(target: "fanfare", connections_left = left, "stopped");
 }
 

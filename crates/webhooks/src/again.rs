@@ -57,7 +57,8 @@ impl Webhooks {
         let credential = app.credential(&sent.key).or(app.credentials.first());
         let request = Prepared::of_kept(&sent, credential.ok_or(NotTested::NoKey)?);
         let _turn = self.trials.enter(&app.id)?;
-        let attempt = Attempt::make(&shared.client, &url, &request, shared.settings().timeout).await;
+        let attempt =
+            Attempt::make(&shared.client, (&app.id, &url), &request, shared.settings().timeout).await;
         // Also where another key signs, because the first one was revoked.
         let mut delivery = Delivery { request: delivery.request, ..attempt.of(&request, false) };
         let history = shared.histories.of(&app.id, &url);

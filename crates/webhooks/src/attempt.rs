@@ -1,12 +1,16 @@
 //! One attempt to deliver a request: made within the time-out, and told with its cause if it failed.
 
+use std::fmt;
 use std::time::Duration;
 
 use fanfare_outgoing::{Bounds, Client, OutgoingError, TlsFault};
 use fanfare_protocol::close::shortened;
-use hyper::StatusCode;
-use hyper::header::LOCATION;
+use fanfare_protocol::ids::AppId;
+use fanfare_spans::{Span, TRACEPARENT, Work};
+use hyper::header::{HeaderValue, LOCATION};
 use hyper::http::response::Parts;
+use hyper::{Request, StatusCode};
+use serde::Serialize as _;
 use tokio::time::Instant;
 
 use crate::delivery::{Delivery, DeliveryCause};
@@ -57,21 +61,37 @@ pub(crate) enum Failure {
 }
 
 impl Attempt {
-    /// Makes an attempt.
-    pub async fn make(client: &Client, url: &str, request: &Prepared, timeout: Duration) -> Self {
+    /// Makes an attempt at a URL of an app.
+    pub async fn make(
+        client: &Client,
+        (app, url): (&AppId, &str),
+        request: &Prepared,
+        timeout: Duration,
+    ) -> Self {
         let (at, began) = (unix_milliseconds(), Instant::now());
+        let mut span = Span::within(Work::Webhook);
+        span.text("fanfare.app", || app.as_str());
+        span.number("fanfare.events", || request.events as u64);
         let answered = match request.to(url) {
-            Some(http) => {
+            Some(mut http) => {
+                say_request(&mut span, &mut http, request.failed);
                 let bounds = Bounds { time: timeout, bytes: MOST_ANSWER };
                 client.with_beginning(http, bounds, MOST_KEPT).await
             }
             None => Err(OutgoingError::Unreachable("no URL".to_owned())),
         };
         let took = began.elapsed();
-        match answered {
-            Ok((head, answer)) => Self { at, took, outcome: delivered(&head), answer: Some(answer.into()) },
-            Err(error) => Self { at, took, outcome: Err(Failure::NoAnswer(error)), answer: None },
+        let (outcome, answer) = match answered {
+            Ok((head, answer)) => {
+                span.number("http.response.status_code", || head.status.as_u16().into());
+                (delivered(&head), Some(answer.into()))
+            }
+            Err(error) => (Err(Failure::NoAnswer(error)), None),
+        };
+        if let Err(failure) = &outcome {
+            span.failed(|| failure.word());
         }
+        Self { at, took, outcome, answer }
     }
 
     /// An attempt that was not made, or broken off after this time.
@@ -99,6 +119,24 @@ impl Attempt {
             answer: self.answer.as_deref().map(|answer| request.told(answer).into()),
             is_kept: false,
         }
+    }
+}
+
+/// What OpenTelemetry's conventions say of a request, without the path and the query, which may hold a secret; and the header that
+/// has the receiver's spans be parts of this one.
+fn say_request<B>(span: &mut Span, request: &mut Request<B>, resent: u32) {
+    span.text("http.request.method", || "POST");
+    span.text("server.address", || request.uri().host().unwrap_or_default());
+    span.number("server.port", || {
+        let is_plain = request.uri().scheme_str() == Some("http");
+        request.uri().port_u16().unwrap_or(if is_plain { 80 } else { 443 }).into()
+    });
+    if resent > 0 {
+        span.number("http.request.resend_count", || resent.into());
+    }
+    let traceparent = span.traceparent().and_then(|header| HeaderValue::try_from(header).ok());
+    if let Some(traceparent) = traceparent {
+        request.headers_mut().insert(TRACEPARENT, traceparent);
     }
 }
 
@@ -142,6 +180,15 @@ impl Failure {
             Self::Late => DeliveryCause::TooLate,
             Self::Crowded => DeliveryCause::Crowded,
         }
+    }
+
+    /// The status of the answer, or the cause in a word.
+    fn word(&self) -> String {
+        let cause = self.cause();
+        self.status().map_or_else(
+            || fmt::from_fn(|formatter| cause.serialize(formatter)).to_string(),
+            |status| status.to_string(),
+        )
     }
 
     /// The status of the answer, if one came.

@@ -253,7 +253,7 @@ impl Endpoint {
         if settings.is_late(request.since, Instant::now()) {
             return Attempt::given_up(Failure::Late, Duration::ZERO);
         }
-        Attempt::make(&self.shared.client, &self.url, request, settings.timeout).await
+        Attempt::make(&self.shared.client, (&self.owner.app, &self.url), request, settings.timeout).await
     }
 
     /// Has requests kept; the backlog has its own deadline.

@@ -39,7 +39,8 @@ impl Webhooks {
         let Some(credential) = credential.filter(|_| is_wanted) else { return Retried::Unwanted };
         let shared = &self.shared;
         let prepared = Prepared::of_kept(request, credential);
-        let attempt = Attempt::make(&shared.client, url, &prepared, shared.settings().timeout).await;
+        let attempt =
+            Attempt::make(&shared.client, (&app.id, url), &prepared, shared.settings().timeout).await;
         let delivery = attempt.of(&prepared, attempt.outcome.is_err());
         let sent = prepared.to_keep(Instant::now(), Duration::ZERO);
         shared.keep(&app.id, &shared.histories.of(&app.id, url), (delivery, Some(sent)));

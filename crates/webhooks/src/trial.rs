@@ -178,7 +178,8 @@ fn request(credential: &Credential) -> Prepared {
 }
 
 async fn test(shared: &Shared, app: &AppId, webhook: Webhook, request: &Prepared) -> Tested {
-    let attempt = Attempt::make(&shared.client, &webhook.url, request, shared.settings().timeout).await;
+    let attempt =
+        Attempt::make(&shared.client, (app, &webhook.url), request, shared.settings().timeout).await;
     let mut delivery = Delivery { test: true, ..attempt.of(request, false) };
     let history = shared.histories.of(app, &webhook.url);
     delivery.number = shared.keep(app, &history, (delivery.clone(), None));

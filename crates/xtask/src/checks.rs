@@ -27,6 +27,9 @@ const WIRE: &str = "wire";
 /// The program of the tests of links between nodes.
 const LINK: &str = "link";
 
+/// The feature of traces, for a run of cargo over the workspace.
+const TRACES: &str = "fanfare-server/otlp";
+
 /// Programs of tests that wait for leases, for outages to end, and for quiet, more than they compute.
 const WAITING: [&str; 3] = [LINK, "cluster", "lies"];
 
@@ -178,6 +181,7 @@ fn tidy(steps: &mut Steps, with_rules: bool) {
     steps.run("rustfmt", |log| cargo(log, &["fmt", "--all", "--", "--check"]));
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     steps.run("clippy", |log| cargo(log, &lints));
+    clippy_of_traces(steps);
     steps.run("rustfmt of the fuzz targets", |log| {
         cargo(log, &["fmt", "--manifest-path", FUZZ, "--", "--check"])
     });
@@ -188,6 +192,27 @@ fn tidy(steps: &mut Steps, with_rules: bool) {
     if with_rules {
         steps.run("the rules of the code", |log| cargo(log, &["test", "--package", "xtask"]));
     }
+}
+
+fn clippy_of_traces(steps: &mut Steps) {
+    let lints = ["clippy", "--workspace", "--all-targets", "--features", TRACES, "--", "-D", "warnings"];
+    steps.run("clippy with traces by OTLP", |log| cargo(log, &lints));
+}
+
+/// The checks of what the feature of traces adds. `test` leaves all but clippy out: half of the workspace is built again for the
+/// tests.
+///
+/// # Errors
+/// In words: why the log cannot be written.
+pub fn otlp() -> Result<bool, String> {
+    let mut steps = Steps::begin("otlp")?;
+    clippy_of_traces(&mut steps);
+    let tests = ["test", "--workspace", "--features", TRACES];
+    steps.run("Rust: spans", |log| cargo(log, &["test", "--package", "fanfare-spans", "--features", "otlp"]));
+    steps.run("Rust: spans over the wire", |log| {
+        cargo(log, &[&tests[..], &["--test", WIRE, "--", "spans"]].concat())
+    });
+    Ok(steps.summarize())
 }
 
 fn rust(steps: &mut Steps) {

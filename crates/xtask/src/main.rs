@@ -29,6 +29,7 @@ use upgrade::Older;
 const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|valkey|autobahn|node|browser|python|php|packaging|laravel] [--no-install]
        cargo xtask autobahn
        cargo xtask interleavings
+       cargo xtask otlp
        cargo xtask cluster [--minutes N] [--seed S] [--nodes 3] [--redis KIND] [--faults LIST]
        cargo xtask soak [--minutes 30] [--seed S] [--picture FILE.svg]
        cargo xtask rules
@@ -38,7 +39,7 @@ const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|valkey|autobahn|n
        cargo xtask release (--key FILE | --trial) [--binary FILE]
 
 `test` runs all tests, or one group of them; prints a line for each step, and puts all output into a file:
-  tidy      rustfmt, clippy and the rules that the code keeps (crates/xtask/tests)
+  tidy      rustfmt, clippy, also of the feature otlp, and the rules that the code keeps (crates/xtask/tests)
   rust      cargo test --workspace, the fuzz targets' corpora, and the interleavings
   valkey    the links between nodes, through a Valkey in place of Redis (crates/bus/tests/link)
   autobahn  the Autobahn suite for WebSockets, all but compression, against an echo over the code that reads
@@ -58,6 +59,8 @@ than root and on other systems `test` says what is missing, and runs only the gr
 
 `interleavings` tries thousands of orders of events in the hub (crates/hub/tests, `--cfg shuttle`), and has it make mistakes on
 purpose (hub::resume::mistakes), each of which must be found.
+
+`otlp` builds what the feature `otlp` adds, runs clippy on it, and its tests, against a collector over HTTP. `test` runs that clippy alone.
 
 `cluster` runs several nodes under load, breaks what a cluster must survive, and checks what clients, back ends and
 queries are told (crates/soak; `cargo xtask cluster --help` lists all options). Where it may, it runs in a network of its
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         ["cluster", ref options @ ..] => cluster::run(options),
         ["soak", ref options @ ..] => soak::run(options),
         ["interleavings"] => checks::interleavings(&Log::Terminal).map(|()| true),
+        ["otlp"] => checks::otlp(),
         ["dist"] => release::dist(),
         ["packages"] => release::packages(None),
         ["packages", "--binary", binary] => release::packages(Some(binary)),

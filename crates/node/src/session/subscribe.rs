@@ -12,6 +12,7 @@ use fanfare_protocol::close::{CloseReason, shortened};
 use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::presence::Identity;
 use fanfare_protocol::{server, user};
+use fanfare_spans::{Span, Work};
 
 use super::Session;
 
@@ -23,7 +24,14 @@ impl Session {
         authorized: &AtomicBool,
     ) -> ControlFlow<CloseReason> {
         let app = self.subscriptions.hub().app();
-        match self.subscribe(&app, wanted) {
+        let mut span = Span::within(Work::Subscribe);
+        span.text("fanfare.app", || app.id.as_str());
+        let subscribed = self.subscribe(&app, wanted);
+        if let Err(error) = &subscribed {
+            span.failed(|| error.label());
+        }
+        span.end();
+        match subscribed {
             Ok(kind) if kind.is_guarded() => self.authorize(authorized),
             Ok(_) => ControlFlow::Continue(()),
             Err(error) => {

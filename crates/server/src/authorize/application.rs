@@ -17,6 +17,8 @@ use fanfare_outgoing::Bounds;
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::close::shortened;
+use fanfare_spans::{Span, TRACEPARENT, Work};
+use hyper::header::{HeaderName, HeaderValue};
 use tracing::Level;
 
 use super::refusal::{Asker, Refusal};
@@ -55,7 +57,7 @@ impl Application<'_> {
     ///
     /// # Errors
     /// No slot is free, the application's answer is not a yes, or no answer came.
-    pub async fn ask(self, question: AuthorizationRequest, client: IpAddr) -> Result<Yes, Refusal> {
+    pub async fn ask(self, mut question: AuthorizationRequest, client: IpAddr) -> Result<Yes, Refusal> {
         let config = self.node.config_kept();
         let (limits, patience) = (&config.limits, config.timeouts.application());
         let most = Most { at_once: limits.authorizations, waiting: limits.authorizations_waiting, patience };
@@ -67,16 +69,22 @@ impl Application<'_> {
         })?;
         let bounds = Bounds { time: patience, bytes: limits.authorization_bytes };
         let (node, app) = (Arc::clone(self.node), Arc::clone(self.app));
+        let mut span = span_of(&app, &mut question);
         let asking = tokio::spawn(async move {
             let App { authorization, limits, .. } = &*app;
             let begun = Instant::now();
             let answered = ask(&node.outgoing.applications, &question, bounds, authorization, limits).await;
             drop(turn);
-            node.timings.authorization(begun.elapsed());
-            answered.map_err(|denial: Denial| Refusal::Denied {
+            let answered = answered.map_err(|denial: Denial| Refusal::Denied {
                 denial: Box::new(denial),
                 asked: host_and_port(&question.url),
-            })
+            });
+            if let Err(refusal) = &answered {
+                span.failed(|| refusal.outcome().label());
+            }
+            span.end();
+            node.timings.authorization(begun.elapsed());
+            answered
         });
         match asking.await {
             Ok(answered) => answered,
@@ -130,8 +138,26 @@ impl Application<'_> {
     }
 }
 
+/// The span of a question, with what OpenTelemetry's conventions say of a request, without the path and the query, which may
+/// hold a secret. The application's spans are parts of this one, unless the app passes the client's header on.
+fn span_of(app: &App, question: &mut AuthorizationRequest) -> Span {
+    let mut span = Span::within(Work::Authorization);
+    span.text("fanfare.app", || app.id.as_str());
+    span.text("http.request.method", || "POST");
+    span.text("server.address", || server_of(&question.url).map_or_else(String::new, |server| server.host));
+    span.number("server.port", || server_of(&question.url).map_or(0, |server| server.port.into()));
+    let traceparent = span.traceparent().and_then(|header| HeaderValue::try_from(header).ok());
+    if let Some(traceparent) = traceparent {
+        question.headers.entry(HeaderName::from_static(TRACEPARENT)).or_insert(traceparent);
+    }
+    span
+}
+
 /// Where a URL leads, without what may be a secret in it.
 fn host_and_port(url: &str) -> Box<str> {
-    let server = url.parse().ok().and_then(|url| ServerUrl::of(&url));
-    server.map(|ServerUrl { host, port, .. }| format!("{host}:{port}")).unwrap_or_default().into()
+    server_of(url).map(|ServerUrl { host, port, .. }| format!("{host}:{port}")).unwrap_or_default().into()
+}
+
+fn server_of(url: &str) -> Option<ServerUrl> {
+    url.parse().ok().and_then(|url| ServerUrl::of(&url))
 }

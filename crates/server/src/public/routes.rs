@@ -72,6 +72,11 @@ impl Route {
         })
     }
 
+    /// The path, with the names of its parameters.
+    pub fn path(self) -> &'static str {
+        LIST.iter().find(|(_, route)| *route == self).map_or("", |(path, _)| path)
+    }
+
     /// Whether Socket.IO is spoken here.
     pub const fn is_socket_io(self) -> bool {
         matches!(self, Self::SocketIo | Self::AppSocketIo | Self::SocketIoScript)
@@ -128,50 +133,53 @@ impl Route {
     }
 }
 
-/// The list.
+/// Every route; of several paths of one route the first is the one that spans name.
+const LIST: &[(&str, Route)] = &[
+    ("/app/{key}", Route::WebSocket),
+    ("/app/{key}/auth", Route::Authorize(authorize::AuthorizationKind::Channel)),
+    ("/app/{key}/user-auth", Route::Authorize(authorize::AuthorizationKind::User)),
+    // FALLBACK-011, FALLBACK-012; without `/pusher` for clients with an empty `httpPath` (FALLBACK-026).
+    ("/pusher/app/{key}/{number}/{letters}/xhr_streaming", Route::Fallback(XhrRequest::Stream)),
+    ("/pusher/app/{key}/{number}/{letters}/xhr", Route::Fallback(XhrRequest::Poll)),
+    ("/pusher/app/{key}/{number}/{letters}/xhr_send", Route::Fallback(XhrRequest::Send)),
+    ("/app/{key}/{number}/{letters}/xhr_streaming", Route::Fallback(XhrRequest::Stream)),
+    ("/app/{key}/{number}/{letters}/xhr", Route::Fallback(XhrRequest::Poll)),
+    ("/app/{key}/{number}/{letters}/xhr_send", Route::Fallback(XhrRequest::Send)),
+    ("/pusher/info", Route::Fallback(XhrRequest::SockJs)),
+    ("/socket.io", Route::SocketIo),
+    ("/socket.io/socket.io.js", Route::SocketIoScript),
+    ("/app/{key}/socket.io", Route::AppSocketIo),
+    ("/app/{key}/socket.io/socket.io.js", Route::SocketIoScript),
+    ("/resume.js", Route::ResumeScript),
+    ("/up", Route::Up),
+    ("/apps/{app}/events", Route::Events),
+    ("/apps/{app}/batch_events", Route::BatchEvents),
+    ("/apps/{app}/status", Route::Status),
+    ("/apps/{app}/channels", Route::Channels),
+    ("/apps/{app}/channels/{channel}", Route::Channel),
+    ("/apps/{app}/channels/{channel}/users", Route::ChannelUsers),
+    ("/apps/{app}/channels/{channel}/events", Route::ChannelEvents),
+    ("/apps/{app}/channels/{channel}/stats", Route::ChannelStats),
+    ("/apps/{app}/connections", Route::Connections),
+    ("/apps/{app}/users", Route::Users),
+    ("/apps/{app}/users/{user}/terminate_connections", Route::TerminateUser),
+    ("/apps/{app}/webhooks/test", Route::TestWebhooks),
+    ("/apps/{app}/webhooks/deliveries", Route::Deliveries),
+    ("/apps/{app}/open/channels", Route::OpenChannels),
+    ("/apps/{app}/open/connections", Route::OpenConnections),
+    ("/apps/{app}/open/users", Route::OpenUsers),
+    ("/apps/{app}/open/connections/{socket}/close", Route::CloseConnection),
+    ("/apps/{app}/open/users/{user}/terminate", Route::TerminateOpenUser),
+];
+
+/// The list, as paths are looked up.
 pub struct PublicRoutes(Router<Route>);
 
 impl Default for PublicRoutes {
     fn default() -> Self {
         let mut router = Router::new();
-        for (path, route) in [
-            ("/app/{key}", Route::WebSocket),
-            ("/app/{key}/auth", Route::Authorize(authorize::AuthorizationKind::Channel)),
-            ("/app/{key}/user-auth", Route::Authorize(authorize::AuthorizationKind::User)),
-            // FALLBACK-011, FALLBACK-012; without `/pusher` for clients with an empty `httpPath` (FALLBACK-026).
-            ("/pusher/app/{key}/{number}/{letters}/xhr_streaming", Route::Fallback(XhrRequest::Stream)),
-            ("/pusher/app/{key}/{number}/{letters}/xhr", Route::Fallback(XhrRequest::Poll)),
-            ("/pusher/app/{key}/{number}/{letters}/xhr_send", Route::Fallback(XhrRequest::Send)),
-            ("/app/{key}/{number}/{letters}/xhr_streaming", Route::Fallback(XhrRequest::Stream)),
-            ("/app/{key}/{number}/{letters}/xhr", Route::Fallback(XhrRequest::Poll)),
-            ("/app/{key}/{number}/{letters}/xhr_send", Route::Fallback(XhrRequest::Send)),
-            ("/pusher/info", Route::Fallback(XhrRequest::SockJs)),
-            ("/socket.io", Route::SocketIo),
-            ("/socket.io/socket.io.js", Route::SocketIoScript),
-            ("/app/{key}/socket.io", Route::AppSocketIo),
-            ("/app/{key}/socket.io/socket.io.js", Route::SocketIoScript),
-            ("/resume.js", Route::ResumeScript),
-            ("/up", Route::Up),
-            ("/apps/{app}/events", Route::Events),
-            ("/apps/{app}/batch_events", Route::BatchEvents),
-            ("/apps/{app}/status", Route::Status),
-            ("/apps/{app}/channels", Route::Channels),
-            ("/apps/{app}/channels/{channel}", Route::Channel),
-            ("/apps/{app}/channels/{channel}/users", Route::ChannelUsers),
-            ("/apps/{app}/channels/{channel}/events", Route::ChannelEvents),
-            ("/apps/{app}/channels/{channel}/stats", Route::ChannelStats),
-            ("/apps/{app}/connections", Route::Connections),
-            ("/apps/{app}/users", Route::Users),
-            ("/apps/{app}/users/{user}/terminate_connections", Route::TerminateUser),
-            ("/apps/{app}/webhooks/test", Route::TestWebhooks),
-            ("/apps/{app}/webhooks/deliveries", Route::Deliveries),
-            ("/apps/{app}/open/channels", Route::OpenChannels),
-            ("/apps/{app}/open/connections", Route::OpenConnections),
-            ("/apps/{app}/open/users", Route::OpenUsers),
-            ("/apps/{app}/open/connections/{socket}/close", Route::CloseConnection),
-            ("/apps/{app}/open/users/{user}/terminate", Route::TerminateOpenUser),
-        ] {
-            router.insert(path, route).expect("the paths above do not clash");
+        for (path, route) in LIST {
+            router.insert(*path, *route).expect("the paths above do not clash");
         }
         Self(router)
     }

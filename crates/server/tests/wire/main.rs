@@ -142,6 +142,7 @@ mod socket_io_channels;
 mod socket_io_ends;
 mod socket_io_polling;
 mod socket_io_upgrade;
+mod spans;
 mod startup;
 mod stats;
 mod subscribe;

@@ -53,15 +53,16 @@ const TESTING: &str = "fanfare-testing";
 /// Which of our crates a crate may use: the arrows of ARCHITECTURE.md. `server` may use all.
 fn arrows_of(name: &str) -> &'static [&'static str] {
     match name {
-        "protocol" | "outgoing" | "xtask" | "loadgen" => &[],
+        "protocol" | "outgoing" | "spans" | "xtask" | "loadgen" => &[],
         "soak" => &["testing"],
         "hub" => &["protocol"],
-        "apps" | "webhooks" => &["protocol", "outgoing"],
+        "apps" => &["protocol", "outgoing"],
+        "webhooks" => &["protocol", "outgoing", "spans"],
         "redis" => &["outgoing"],
         "bus" => &["protocol", "outgoing", "redis"],
         "laravel" => &["protocol", "outgoing", "redis"],
         "config" => &["protocol", "outgoing", "apps", "laravel", "redis", "webhooks"],
-        "node" => &["protocol", "outgoing", "hub", "apps", "webhooks", "bus", "config"],
+        "node" => &["protocol", "outgoing", "hub", "apps", "webhooks", "bus", "config", "spans"],
         "doctor" => &["protocol", "outgoing", "laravel", "redis", "bus", "config"],
         _ => &[],
     }
