@@ -79,7 +79,7 @@ fn accounts_of(server: &TestServer) -> usize {
 
 #[test]
 fn an_account_that_was_ended_is_replaced_at_the_next_renewal_and_the_log_says_so() {
-    let pebble = Pebble::start(20);
+    let pebble = Pebble::start(30);
     let server = Setup::new().config(&settings(&pebble, Challenge::Http)).start();
     let first = connected(&server, &pebble, NAMES[0]).shown();
     let (_, account) = kept_account(&server);
