@@ -2,6 +2,9 @@
 # Installs a package of Fanfare into a root of its own, runs the server there, upgrades, removes and purges the package, and looks
 # after each step at what is there. Nothing outside of the folder WORK is changed.
 #
+# For Debian an older version is installed before FIRST. The older package has the binary of FIRST: only its version number, its unit and
+# its configuration are other ones, so that dpkg has something to replace and to ask about. `cargo xtask upgrade` tries an older binary.
+#
 # usage: try.sh deb|rpm WORK FIRST LATER      (as root; WORK is made, and keeps a bare Debian for the next time)
 set -eu
 
@@ -86,7 +89,50 @@ serve() {
     server=
 }
 
+# Makes the older package of FIRST.
+make_older() {
+    tree=$work/older
+    rm -rf "$tree"
+    dpkg-deb --raw-extract "$first" "$tree"
+    sed -i 's/^Version: .*/Version: 0.0.1-1/' "$tree/DEBIAN/control"
+    older_unit=$(find "$tree" -name fanfare.service)
+    echo '# the unit of the older version' >>"$older_unit"
+    echo '# the configuration of the older version' >>"$tree/etc/fanfare/fanfare.toml"
+    dpkg-deb --root-owner-group --build "$tree" "$root/packages/older.deb"
+    rm -rf "$tree"
+}
+
+fanfare_as_its_user() { chroot --userspec=fanfare:fanfare "$root" fanfare "$@" --config /etc/fanfare/fanfare.toml; }
+has_app() { fanfare_as_its_user app list | grep -q of-the-older-version; }
+
+# From the older package to FIRST, with a configuration that both the operator and the new version have changed.
+upgrade_from_older() {
+    make_older
+    install_it older
+    unit=/${older_unit#"$tree"/}
+    expect "the older version is installed" [ "$(version)" = 0.0.1-1 ]
+    expect "the older unit is there" has_line "$unit" "the unit of the older version"
+    expect "the older version serves" serve
+    fanfare_as_its_user app create --name of-the-older-version >/dev/null
+    expect "the older version has an app" has_app
+    echo "# changed by hand" >>"$root/etc/fanfare/fanfare.toml"
+    # The answer "keep your version", which is dpkg's own default.
+    inside dpkg --force-confold --install /packages/first.deb </dev/null
+    expect "the version that replaces it is installed" [ "$(version)" != 0.0.1-1 ]
+    expect "the unit is the new one" sh -c "! grep -q 'the unit of the older version' '$root$unit'"
+    expect "the configuration changed by hand stays" has_line /etc/fanfare/fanfare.toml "changed by hand"
+    expect "the new configuration lies beside it" there /etc/fanfare/fanfare.toml.dpkg-dist
+    expect "the app of the older version is there" has_app
+    expect "the database stays the user's" is /var/lib/fanfare/fanfare.db "fanfare:fanfare 600"
+    expect "the server serves after the upgrade" serve
+    inside dpkg --purge fanfare
+    expect "configuration, what lies beside it, and database are purged" gone /etc/fanfare
+    expect "the database is purged with them" gone /var/lib/fanfare
+    expect "the new unit is purged" gone "$unit"
+}
+
 [ "$kind" = deb ] || rpm --root "$root" --initdb
+[ "$kind" != deb ] || upgrade_from_older
 
 install_it first
 before=$(version)

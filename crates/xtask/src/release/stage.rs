@@ -12,14 +12,16 @@ use crate::workspace::{VERSION, made, root};
 /// The shells whose completions are given away, and the file that each shell looks for.
 const SHELLS: [(&str, &str); 3] = [("bash", "fanfare"), ("zsh", "_fanfare"), ("fish", "fanfare.fish")];
 
-/// Files of the repository that are in each archive.
-const ALONG: [&str; 6] = [
+/// Files and folders of the repository that are in each archive.
+const ALONG: [&str; 8] = [
     "LICENSE",
     "CHANGELOG.md",
     "config/default.toml",
     "packaging/fanfare.toml",
     "packaging/systemd/fanfare.service",
     "packaging/systemd/fanfare.socket",
+    "packaging/prometheus",
+    "packaging/grafana",
 ];
 
 /// Where the files are, wherever cargo builds: manifests cannot name a folder that moves.
