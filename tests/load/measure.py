@@ -7,6 +7,7 @@ crates/server/tests/cost.
 
     cargo build --release -p fanfare-server -p loadgen
     tests/load/measure.py [--cores 1|2] [--rounds N] [--quick]
+    tests/load/measure.py --other BINARY    another binary of the server beside the first, in turns
 """
 
 import argparse
@@ -26,11 +27,15 @@ FANFARE = os.environ.get("FANFARE_BIN", str(ROOT / "target/release/fanfare"))
 # The same server, with an app whose clients resume.
 RESUMING = "fanfare with resume"
 APP = '[[apps.list]]\nid = "1"\nkey = "app-key"\nsecret = "app-secret"\n'
+# Another binary of the same server.
+OTHER = "the other binary"
 RAW_PORT, FANFARE_PORT, ADMIN_PORT = 17001, 17002, 17003
 
 
 class Server:
     """A server that runs for one measurement."""
+
+    other = None
 
     def __init__(self, name, cores, folder):
         self.name = name
@@ -40,7 +45,7 @@ class Server:
         else:
             self.port = FANFARE_PORT
             (folder / "fanfare.toml").write_text(APP + ("resume_seconds = 60\n" if name == RESUMING else ""))
-            command = [FANFARE, "serve", "--config", str(folder / "fanfare.toml")]
+            command = [Server.other if name == OTHER else FANFARE, "serve", "--config", str(folder / "fanfare.toml")]
             command += ["--listen", f"127.0.0.1:{FANFARE_PORT}", "--admin-listen", f"127.0.0.1:{ADMIN_PORT}"]
         # rawlimit has one thread in any case.
         cpus = "0,1" if cores == 2 and name != "rawlimit" else "0"
@@ -113,6 +118,25 @@ def memory(cores, n):
     print(f"{'  after a second crowd of as many':58} {(again - before) / n:12,.0f} bytes", flush=True)
 
 
+def two_binaries(cores, rounds, seconds):
+    """What the other binary costs, as a ratio to the first."""
+    lone = ["fanout", "--n", "1000", "--rate", "20", "--bytes", "128", "--seconds", seconds, "--warmup", "2"]
+    busy = ["fanout", "--n", "1000", "--saturate", "--inflight", "4", "--bytes", "128", "--seconds", seconds, "--warmup", "2"]
+    one = ["fanout", "--n", "100", "--channels", "100", "--saturate", "--inflight", "16", "--bytes", "128", "--seconds", seconds]
+    for title, key, scenario in [
+        ("RSS of an idle subscribed connection", "rss_bytes_per_connection",
+         ["idle", "--n", "10000", "--channels", "100", "--settle", "2"]),
+        ("CPU of a lone delivery", "server_cpu_us_per_delivery", lone),
+        ("CPU of a delivery, saturated", "server_cpu_us_per_delivery", busy),
+        ("deliveries a second, saturated", "deliveries_per_second", busy),
+        ("CPU of a publish over HTTP", "server_cpu_us_per_request",
+         ["http", "--publishers", "8", "--bytes", "128", "--seconds", seconds]),
+        ("CPU of a publish to one subscriber", "server_cpu_us_per_delivery", one),
+    ]:
+        first, other = medians(["fanfare", OTHER], cores, rounds, figure(key, cores, *scenario))
+        print(f"{title:40} first {first:12,.2f}   other {other:12,.2f}   ratio {other / first:5.3f}", flush=True)
+
+
 def stalled(cores, rounds, seconds):
     options = ["--n", "1000", "--rate", "20", "--bytes", "4000", "--seconds", seconds]
     with_slow = medians(["fanfare"], cores, rounds,
@@ -129,12 +153,17 @@ def main():
     parser.add_argument("--cores", type=int, choices=[1, 2], default=1, help="the server's; the generator has CPU 1")
     parser.add_argument("--rounds", type=int, default=3, help="the median of so many")
     parser.add_argument("--quick", action="store_true", help="short runs, to see that all of it works")
+    parser.add_argument("--other", metavar="BINARY", help="compare this binary with the first, and nothing else")
     asked = parser.parse_args()
     cores, rounds, seconds = asked.cores, asked.rounds, "2" if asked.quick else "8"
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     many = 1000 if asked.quick else 10_000
 
+    if asked.other:
+        Server.other = asked.other
+        two_binaries(cores, rounds, seconds)
+        return
     memory(cores, many)
     for n, rate in [(1000, 20), (many, 2)]:
         lone = figure("server_cpu_us_per_delivery", cores, "fanout", "--n", str(n), "--rate", str(rate),

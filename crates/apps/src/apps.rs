@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Known};
 use crate::cause::cause;
 use crate::database::Database;
 use crate::error::AppsError;
@@ -285,20 +285,22 @@ impl Stored {
             }
             return Ok(Some(app));
         }
+        let read = || async { self.read(&ask).await.map(Known::from) };
         let reading = async {
-            let found = self.cache.fresh.try_get_with_by_ref(&ask, self.read(&ask)).await?;
+            let found = self.cache.fresh.try_get_with_by_ref(&ask, read()).await?;
             // A change may have removed the name during the look-up.
-            if matches!(found, Record::App(_)) && self.cache.last(&ask).await.is_none() {
+            if matches!(found, Known::App(_)) && self.cache.last(&ask).await.is_none() {
                 self.cache.fresh.invalidate(&ask).await;
-                return self.cache.fresh.try_get_with_by_ref(&ask, self.read(&ask)).await;
+                return self.cache.fresh.try_get_with_by_ref(&ask, read()).await;
             }
             Ok(found)
         };
         match timeout(PATIENCE, reading).await {
-            Ok(Ok(Record::App(app))) => return Ok(Some(app)),
-            Ok(Ok(Record::Faulty(RowFault { app, cause }))) => {
-                return Err(AppsError::Faulty { app, fault: cause });
+            Ok(Ok(Known::App(app))) => return Ok(Some(app)),
+            Ok(Ok(Known::Faulty(fault))) => {
+                return Err(AppsError::Faulty { app: fault.app.clone(), fault: fault.cause.clone() });
             }
+            Ok(Ok(Known::Nothing)) => return Ok(None),
             Ok(Err(reason)) => {
                 if matches!(*reason, NotFound::NoSuchApp) {
                     return Ok(None);

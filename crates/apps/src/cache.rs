@@ -10,7 +10,7 @@ use std::time::Duration;
 use fanfare_protocol::app::App;
 use moka::future::Cache as Table;
 
-use crate::store::{Ask, Record};
+use crate::store::{Ask, Record, RowFault};
 
 /// Most entries of each table; an app has one for its id and one for each key.
 const MOST: u64 = 100_000;
@@ -18,13 +18,31 @@ const MOST: u64 = 100_000;
 /// Longest time that a name counts as unknown, so that a new app is soon found.
 const MISS_SECONDS: u64 = 5;
 
+/// What is known of a name. One type for all tables: each further type would put a copy of the library's code into the binary.
+#[derive(Clone, Debug)]
+pub(crate) enum Known {
+    App(Arc<App>),
+    /// The app's row cannot be used.
+    Faulty(Arc<RowFault>),
+    Nothing,
+}
+
+impl From<Record<Arc<App>>> for Known {
+    fn from(record: Record<Arc<App>>) -> Self {
+        match record {
+            Record::App(app) => Self::App(app),
+            Record::Faulty(fault) => Self::Faulty(Arc::new(fault)),
+        }
+    }
+}
+
 pub(crate) struct Cache {
     /// Entries that have not expired; also lets only one look-up of a name run at a time. Look-ups never
     /// answer from this table alone: a name that was lost during its look-up may still be here.
-    pub fresh: Table<Ask, Record<Arc<App>>>,
+    pub fresh: Table<Ask, Known>,
     /// The last state read of each app, of any age: look-ups answer from this table.
-    last: Table<Ask, Arc<App>>,
-    misses: Table<Ask, ()>,
+    last: Table<Ask, Known>,
+    misses: Table<Ask, Known>,
     /// Number of database changes heard of.
     heard: AtomicU64,
 }
@@ -50,7 +68,10 @@ impl Cache {
 
     /// The app's last known state, of any age.
     pub async fn last(&self, ask: &Ask) -> Option<Arc<App>> {
-        self.last.get(ask).await
+        match self.last.get(ask).await? {
+            Known::App(app) => Some(app),
+            Known::Faulty(_) | Known::Nothing => None,
+        }
     }
 
     /// The ids of all cached apps.
@@ -78,7 +99,7 @@ impl Cache {
             return false;
         }
         if let Some(app) = self.last(ask).await {
-            self.fresh.insert(ask.clone(), Record::App(app)).await;
+            self.fresh.insert(ask.clone(), Known::App(app)).await;
         }
         true
     }
@@ -104,8 +125,8 @@ impl Cache {
         }
         for name in &names {
             self.misses.invalidate(name).await;
-            self.fresh.insert(name.clone(), Record::App(Arc::clone(&app))).await;
-            self.last.insert(name.clone(), Arc::clone(&app)).await;
+            self.fresh.insert(name.clone(), Known::App(Arc::clone(&app))).await;
+            self.last.insert(name.clone(), Known::App(Arc::clone(&app))).await;
         }
         if self.heard() != heard {
             // Overtaken meanwhile: no one can tell which of the two states is newer.
@@ -125,7 +146,7 @@ impl Cache {
     pub async fn remember_miss(&self, ask: Ask, heard: u64) {
         if self.heard() == heard {
             self.forget(&ask).await;
-            self.misses.insert(ask.clone(), ()).await;
+            self.misses.insert(ask.clone(), Known::Nothing).await;
         }
         if self.heard() != heard {
             self.misses.invalidate(&ask).await;

@@ -18,6 +18,10 @@ const MOST_BYTES: u64 = 20_000_000;
 /// Seconds after which a server that does not begin is ended.
 const PATIENCE: &str = "120";
 
+/// What the server uses of SQLite: no table is one for full text or for areas, and none tells of pages.
+const SQLITE: &str = "-USQLITE_ENABLE_FTS3 -USQLITE_ENABLE_FTS3_PARENTHESIS -USQLITE_ENABLE_FTS5 -USQLITE_ENABLE_RTREE \
+                      -USQLITE_ENABLE_DBSTAT_VTAB";
+
 /// Builds the binary for a platform.
 ///
 /// # Errors
@@ -27,6 +31,7 @@ pub fn build(log: &Log, platform: &Platform, zig: &Environment) -> Result<(), St
         ["zigbuild", "--locked", "--profile", "dist", "--package", "fanfare-server", "--bin", "fanfare"];
     let mut build = cargo_command(&arguments);
     prefer(&mut build, &zig.programs());
+    build.env("LIBSQLITE3_FLAGS", SQLITE);
     log.execute(build.args(["--target", &platform.of_zig()]))
 }
 
