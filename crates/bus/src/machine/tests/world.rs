@@ -131,7 +131,7 @@ impl World {
             jumps: &[10, 100, 500, 1_000, 2_000],
             is_traced: std::env::var_os("FANFARE_TRACE").is_some(),
             // In half of all worlds so soon that anything may happen meanwhile.
-            checked: Duration::from_millis(if seed % 2 == 0 { 240_000 } else { 200 }),
+            checked: Duration::from_millis(if seed.is_multiple_of(2) { 240_000 } else { 200 }),
         };
         world.store.clear(world.data.clone());
         for _ in 0..nodes {
