@@ -38,6 +38,9 @@ test('every TOML in the docs is a configuration without a fault', async (t) => {
       await writeFile(file, /^\[/m.test(block) ? block : APP + block);
       const options = { cwd: directory, env: { PATH: process.env.PATH } };
       await run(BINARY, ['serve', '--config', file, '--check'], options).catch((error) => {
+        // This program was built without traces, and has to say so of what is about them, and nothing else.
+        const faults = [...error.message.matchAll(/fault: .*/g)].map(([fault]) => fault);
+        if (/^otlp_endpoint/m.test(block) && faults.length === 1 && faults[0].includes('was built without traces')) return;
         throw new Error(`${page}:\n${block}\n${error.message}`);
       });
       checked += 1;

@@ -136,6 +136,11 @@ pub enum Cause {
     CaFile { key: String, path: String, fault: TrustError },
     #[error("{key}, {path}: {fault}")]
     HeadersFile { key: String, path: String, fault: String },
+    #[error(
+        "telemetry.otlp_endpoint: this program was built without traces, as packages and images are; take the setting out, or \
+         build one with `cargo build --release --package fanfare-server --features otlp`"
+    )]
+    BuiltWithoutTraces,
     #[error("{key} is set, but there is no Redis to listen to; set {url}")]
     NoFeedUrl { key: String, url: String },
     #[error(
@@ -207,7 +212,9 @@ pub enum Cause {
     Taken { what: &'static str, value: String, other: String },
     #[error("{one} and {other} want the same port; give each its own")]
     SamePort { one: String, other: String },
-    #[error("{given} set without {missing}; set all three of [tls] or none")]
+    #[error(
+        "{given} set without {missing}; set all three, or tls.addr with [[tls.certificates]] or [tls.acme]"
+    )]
     TlsIncomplete { given: String, missing: String },
     #[error(
         "tls.acme.domains is set without tls.acme.terms_agreed; read the terms of the certificate authority (of Let's Encrypt: \

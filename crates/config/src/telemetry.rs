@@ -10,6 +10,9 @@ use super::authorities::trust;
 use super::effective::Effective;
 use super::fault::{Cause, Fault};
 
+/// The setting that names the collector.
+const ENDPOINT: &str = "telemetry.otlp_endpoint";
+
 /// The setting that names the file of headers.
 const HEADERS: &str = "telemetry.otlp_headers_file";
 
@@ -41,6 +44,9 @@ struct Given {
 
 pub(super) fn read(effective: &Effective, faults: &mut Vec<Fault>) -> TelemetrySection {
     let Given { otlp_endpoint, service_name, sampled_per_thousand } = effective.section("telemetry");
+    if !cfg!(feature = "otlp") && !otlp_endpoint.is_empty() {
+        faults.push(Fault { place: effective.get(ENDPOINT).1.clone(), cause: Cause::BuiltWithoutTraces });
+    }
     let headers = headers_of(&effective.text(HEADERS)).unwrap_or_else(|(path, fault)| {
         let place = effective.get(HEADERS).1.clone();
         faults.push(Fault { place, cause: Cause::HeadersFile { key: HEADERS.to_owned(), path, fault } });

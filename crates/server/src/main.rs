@@ -386,11 +386,9 @@ fn run(config: Config, task: Task, (invocation, sources): (&Invocation, Sources)
         Err(error) => {
             complain(&error.to_string());
             ExitCode::from(match error {
-                ServeError::Start(
-                    StartError::Apps(AppsError::Missing { .. })
-                    | StartError::RandomSecret
-                    | StartError::NoTelemetry(_),
-                ) => EXIT_CONFIG,
+                ServeError::Start(StartError::Apps(AppsError::Missing { .. }) | StartError::RandomSecret) => {
+                    EXIT_CONFIG
+                }
                 ServeError::Start(_) => EXIT_UNAVAILABLE,
                 ServeError::Task(_) => EXIT_SOFTWARE,
             })

@@ -40,7 +40,7 @@ use crate::sockets::{Inherited, ListeningSockets};
 use crate::state::{PublicAddresses, State};
 use crate::stop::{AFTER_DRAIN, Parts, stop};
 use crate::supervision::{Notice, Notices, Supervision};
-use crate::telemetry::{BuiltWithout, Telemetry};
+use crate::telemetry::Telemetry;
 use crate::tls::ServerTls;
 use crate::tls::acme::{self, Acme};
 use crate::tls::reload::ReadRequest;
@@ -70,9 +70,6 @@ pub enum StartError {
     /// The system has no random numbers.
     #[error("no random numbers: {0}")]
     Random(getrandom::Error),
-    /// Spans are asked for.
-    #[error(transparent)]
-    NoTelemetry(#[from] BuiltWithout),
     /// Signal handling.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
@@ -124,7 +121,7 @@ impl Server {
         let descriptors = descriptors::raise_limit();
         let division = Division::new(&config, descriptors);
         let tasks = Tasks::default();
-        let telemetry = Telemetry::begin(&config, &tasks)?;
+        let telemetry = Telemetry::begin(&config, &tasks);
         // Before the database: a start that fails creates no app, and changes no tables under a server that runs.
         let listeners = Listeners::bind(&config.listen, inherited).await?;
         let apps = app_commands::open_apps(&config, true).await?;

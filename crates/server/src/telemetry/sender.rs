@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{BuiltWithout, message};
+use super::message;
 
 /// Most spans of a request.
 const MOST_AT_ONCE: usize = 512;
@@ -53,19 +53,16 @@ struct Sending {
 
 impl Telemetry {
     /// Makes and sends spans from now on, if a collector is named.
-    ///
-    /// # Errors
-    /// None; a server without traces has one.
-    pub fn begin(config: &Config, tasks: &Tasks) -> Result<Self, BuiltWithout> {
+    pub fn begin(config: &Config, tasks: &Tasks) -> Self {
         let TelemetrySection { otlp_endpoint, sampled_per_thousand, .. } = &config.telemetry;
         if otlp_endpoint.is_empty() {
-            return Ok(Self(None));
+            return Self(None);
         }
-        let Some(spans) = record(*sampled_per_thousand) else { return Ok(Self(None)) };
+        let Some(spans) = record(*sampled_per_thousand) else { return Self(None) };
         let (end, ended) = oneshot::channel();
         let node = config.bus.node_name(config.listen.addr.first());
         let collector = CollectorOfSpans::of(&config.telemetry, &node);
-        Ok(Self(Some(Sending { task: tasks.spawn("telemetry", run(collector, spans, ended)), end })))
+        Self(Some(Sending { task: tasks.spawn("telemetry", run(collector, spans, ended)), end }))
     }
 
     /// Sends the rest, until the deadline at most.

@@ -196,7 +196,8 @@ fn many_reloads_leave_descriptors_and_memory_as_they_were() {
     reload(200);
     let (files, memory) = (descriptors(), server.process.peak_memory());
     reload(800);
-    assert!(descriptors() <= files + 8, "{files} descriptors, then {}", descriptors());
+    // The last requests' connections may not have ended yet.
+    eventually("descriptors are as before", || (descriptors() <= files + 8).then_some(()));
     let grown = server.process.peak_memory().saturating_sub(memory);
     assert!(grown < 16 << 20, "a thousand reloads take {grown} bytes");
     // Signals that come during a reload are one more.
