@@ -1,12 +1,13 @@
 //! `[telemetry]`: where spans go, as which service, and how many. The headers of a file are secrets, and never shown.
 
-use std::fs;
+use std::path::Path;
 
 use fanfare_outgoing::Trust;
 use fanfare_protocol::auth::Secret;
 use serde::Deserialize;
 
 use super::authorities::trust;
+use super::bounded_file;
 use super::effective::Effective;
 use super::fault::{Cause, Fault};
 
@@ -62,7 +63,8 @@ fn headers_of(path: &str) -> Result<Vec<(String, Secret)>, (String, String)> {
         return Ok(Vec::new());
     }
     let faulty = |what: String| (path.to_owned(), what);
-    let text = fs::read_to_string(path).map_err(|error| faulty(format!("cannot be read: {error}")))?;
+    let text =
+        bounded_file::text(Path::new(path)).map_err(|error| faulty(format!("cannot be read: {error}")))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let headers: Vec<(String, Secret)> = lines
         .map(|(at, line)| {
@@ -88,7 +90,7 @@ mod tests {
 
     fn of(text: &str) -> Result<Vec<(String, Secret)>, (String, String)> {
         let directory = std::env::temp_dir().join(format!("fanfare-headers-{}", std::process::id()));
-        fs::write(&directory, text).unwrap();
+        std::fs::write(&directory, text).unwrap();
         headers_of(&directory.display().to_string())
     }
 
@@ -102,7 +104,9 @@ mod tests {
             assert!(fault.starts_with("line 2 must be a header") && !fault.contains("ush"), "{fault}");
         }
         assert!(of(&"A: b\n".repeat(33)).is_err());
-        assert!(headers_of("/nowhere/headers").unwrap_err().1.starts_with("cannot be read"));
+        for file in ["/nowhere/headers", "/dev/zero"] {
+            assert!(headers_of(file).unwrap_err().1.starts_with("cannot be read"), "{file}");
+        }
         assert!(!format!("{headers:?}").contains("Bearer"));
     }
 }

@@ -5,13 +5,19 @@ use fanfare_protocol::cluster::{ClusterOutcome, Telling};
 use super::bare::{Rig, channel};
 use crate::command::{BusCommand, Operation};
 
-#[test]
-fn n13_a_copy_is_read_again_and_a_difference_is_counted() {
+/// The first node has a copy of the roster of a user who is on the second.
+fn with_a_copy() -> Rig {
     let mut rig = Rig::settled(2);
     rig.open(0, "presence-a", 1);
     rig.join(1, "presence-a", "u1", 1);
     rig.count(1, "presence-a", 1, Telling::Off);
     rig.pass(1_000);
+    rig
+}
+
+#[test]
+fn n13_a_copy_is_read_again_and_a_difference_is_counted() {
+    let mut rig = with_a_copy();
     rig.said(0);
     rig.pass(301_000);
     let rosters =
@@ -53,11 +59,7 @@ fn at_once(rig: &mut Rig) {
 
 #[test]
 fn n13_a_change_that_comes_while_a_copy_is_read_again_is_counted_once() {
-    let mut rig = Rig::settled(2);
-    rig.open(0, "presence-a", 1);
-    rig.join(1, "presence-a", "u1", 1);
-    rig.count(1, "presence-a", 1, Telling::Off);
-    rig.pass(1_000);
+    let mut rig = with_a_copy();
     until_asked(&mut rig);
     rig.join(1, "presence-a", "u2", 2);
     at_once(&mut rig);
